@@ -1,0 +1,147 @@
+"""The records that pass between rooms. Plain, frozen, without behaviour beyond their own arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
+UNKNOWN_TYPE = "Unknown"
+
+
+class ChunkKind(StrEnum):
+    """What one line of a chunk is."""
+
+    RESOURCE = "resource"  # a FHIR resource (or a whole Bundle) in JSON
+    ENTRY = "entry"  # one `Bundle.entry` object of a streamed Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A file, or a line-aligned byte range of a large plain one: the unit of work and of receipts.
+
+    ``start`` and ``end`` are nominal byte positions (``end`` None: to the end of the file). A reader of the
+    range owns exactly the lines whose first byte lies in ``[start, end)``, so neighbours share no line and lose none.
+    """
+
+    uri: str
+    start: int = 0
+    end: int | None = None
+    size: int = 0  # bytes on disk, for progress
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines of one file, as received: no line is cut, none is left out.
+
+    ``data`` ends with a line feed. ``offset`` is the byte offset of its first byte in the (decompressed) file and ``line``
+    the 1-based number of its first line. For ``ENTRY`` chunks each line is one entry object with its line breaks
+    blanked, ``line`` counts entries and ``offsets`` gives each line's byte offset in the file (else None: the
+    offsets follow from the lengths of the lines).
+
+    ``references`` maps ``urn:uuid:...`` of a Bundle to the ``Type/id`` that the Bundle gives it.
+    """
+
+    uri: str
+    offset: int
+    line: int
+    data: bytes
+    sha256: bytes
+    kind: ChunkKind = ChunkKind.RESOURCE
+    offsets: tuple[int, ...] | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OversizedLine:
+    """A line longer than the reader's limit: only its beginning is kept."""
+
+    uri: str
+    offset: int
+    line: int
+    head: bytes
+    length: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One refused line: ``code`` is a stable reason, ``message`` says it in words without the value."""
+
+    uri: str
+    line: int
+    offset: int
+    resource_type: str
+    resource_id: str | None
+    code: str
+    column: str | None
+    check: str | None
+    message: str
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Counts:
+    """Dispositions of one resource type; ``read`` is always their sum."""
+
+    read: int = 0
+    applied: int = 0
+    superseded: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    suppressed: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of ``other`` to these."""
+        for name in ("read", *DISPOSITIONS):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def balanced(self) -> bool:
+        """True when every line that was read has exactly one disposition."""
+        return self.read == sum(getattr(self, name) for name in DISPOSITIONS)
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, ``read`` first."""
+        return {name: getattr(self, name) for name in ("read", *DISPOSITIONS)}
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a load did; :meth:`as_dict` is the object that ``clinmart load --json`` prints."""
+
+    load_id: str
+    source: str
+    as_of: datetime
+    status: str = "ok"
+    resources: dict[str, Counts] = field(default_factory=dict)
+    tables: dict[str, int] = field(default_factory=dict)
+    bytes: int = 0
+    seconds: float = 0.0
+    refused: list[str] = field(default_factory=list)  # files refused whole, with the reason
+
+    def count(self, resource_type: str) -> Counts:
+        """The counts of one type, made when first asked for."""
+        return self.resources.setdefault(resource_type, Counts())
+
+    def total(self) -> Counts:
+        """The counts over all types."""
+        total = Counts()
+        for counts in self.resources.values():
+            total.add(counts)
+        return total
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain JSON values."""
+        return {
+            "load_id": self.load_id,
+            "source": self.source,
+            "status": self.status,
+            "as_of": self.as_of.isoformat(),
+            "resources": {name: c.as_dict() for name, c in sorted(self.resources.items())},
+            "tables": dict(sorted(self.tables.items())),
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 3),
+            "refused": self.refused,
+        }

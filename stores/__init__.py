@@ -1,0 +1,1 @@
+"""State: the mart, its staging area, receipts and quarantine."""
