@@ -1,0 +1,67 @@
+"""Why a line is refused: the stable codes of ``etl.quarantine`` and of :class:`schemas.records.Rejection`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """A stable reason code; ``meaning`` says it in words for reports and the data dictionary.
+
+    A code is never renamed and never used for a second meaning: users filter quarantine by it.
+    """
+
+    meaning: str
+
+    def __new__(cls, code: str, meaning: str) -> Self:
+        """Make the member whose value is ``code``."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    # The line as bytes and as JSON.
+    MALFORMED_JSON = (
+        "malformed_json",
+        "The line is not JSON: cut short, a trailing comma, NaN, other text.",
+    )
+    INVALID_UTF8 = "invalid_utf8", "The line holds bytes that are not UTF-8."
+    INVALID_UNICODE = "invalid_unicode", "A string holds half of a surrogate pair, which no text can hold."
+    NUL_CHARACTER = (
+        "nul_character",
+        "A string holds the character U+0000, which FHIR R4 forbids.",
+    )
+    NOT_AN_OBJECT = "not_an_object", "The line is JSON, but null, a list, a number or a string: no resource."
+    TOO_DEEP = "too_deep", "Lists or objects are nested deeper than any resource has reason to be."
+    DUPLICATE_KEY = "duplicate_key", "An object names the same key twice, so that its meaning is not sure."
+    LINE_TOO_LONG = "line_too_long", "The line is longer than the reader's limit; only its beginning is kept."
+    UNDECODABLE = "undecodable", "The record could not be decoded, and no narrower reason could be told."
+
+    # Which resource it is.
+    NO_RESOURCE_TYPE = "no_resource_type", "The object has no resourceType."
+    UNKNOWN_RESOURCE_TYPE = "unknown_resource_type", "The resourceType is not a type of FHIR R4."
+    NO_ID = "no_id", "The resource has no id, so that its row could not be found again."
+    INVALID_ID = "invalid_id", "The id is not 1 to 64 letters, digits, hyphens and dots (FHIR R4 2.24.0.1)."
+
+    # Its elements.
+    WRONG_TYPE = (
+        "wrong_type",
+        "An element has another JSON type than FHIR gives it: text for a number.",
+    )
+    REQUIRED_MISSING = "required_missing", "An element that FHIR R4 requires is not there."
+    CODE_NOT_IN_VALUE_SET = "code_not_in_value_set", "A code is not in the value set that FHIR R4 requires."
+    INVALID_FORMAT = "invalid_format", "A primitive breaks the pattern of its FHIR type."
+    INVALID_TIME = "invalid_time", "A date or time does not exist, or has a time of day without an offset."
+    INVALID_REFERENCE = "invalid_reference", "A reference is of a form that FHIR does not know."
+    NUMBER_OUT_OF_RANGE = "number_out_of_range", "A number is too great for a double, as 1e400 is."
+    OUT_OF_RANGE = "out_of_range", "A number is outside the range that its element allows."
+    RULE_VIOLATED = "rule_violated", "A rule over several elements is broken, such as obs-6 or per-1."
+    SAMPLE_INVALID = "sample_invalid", "fhir.resources refuses the resource; a reason only with --sample 1."
+
+    # Its place among the other versions.
+    VERSION_CONFLICT = "version_conflict", "Same versionId and lastUpdated as another row, other content."
+    LATE = (
+        "late",
+        "The row's time lies before the event watermark and the late policy is quarantine.",
+    )
