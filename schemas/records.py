@@ -100,7 +100,8 @@ class Counts:
 
     def balanced(self) -> bool:
         """True when every line that was read has exactly one disposition."""
-        return self.read == sum(getattr(self, name) for name in DISPOSITIONS)
+        settled = self.applied + self.superseded + self.duplicate + self.quarantined + self.suppressed
+        return self.read == settled
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name, ``read`` first."""
@@ -114,6 +115,7 @@ class LoadReport:
     load_id: str
     source: str
     as_of: datetime
+    started_at: datetime
     status: str = "ok"
     resources: dict[str, Counts] = field(default_factory=dict)
     tables: dict[str, int] = field(default_factory=dict)
@@ -145,3 +147,49 @@ class LoadReport:
             "seconds": round(self.seconds, 3),
             "refused": self.refused,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something worth knowing about a row that does not refuse it (``etl.validation``)."""
+
+    resource_type: str
+    resource_id: str
+    finding: str
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A partition that was wholly staged; committed with its rows, it is never read again."""
+
+    partition: Partition
+    sha256: bytes
+    lines: int
+    as_of: datetime
+    as_of_given: bool  # told by the user or a manifest, not taken from the clock
+    resources: Mapping[str, Counts]  # read, quarantined and suppressed by type
+
+
+@dataclass(frozen=True, slots=True)
+class StagedTable:
+    """One Parquet file of checked rows; columns that are null in all of them are left out."""
+
+    table: str
+    path: str
+    rows: int
+
+
+@dataclass(slots=True)
+class StagedUnit:
+    """What one commit brings into the mart: files of rows and of rejections, findings and receipts."""
+
+    tables: list[StagedTable] = field(default_factory=list)
+    rejections: list[str] = field(default_factory=list)  # Parquet files
+    findings: list[Finding] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
+    sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
+    bytes: int = 0
+    rows: int = 0

@@ -1,0 +1,100 @@
+"""The pandera model of a table, and the checks in it: required elements, required codes, forms, ranges and rules.
+
+A check's name is the reason code (:class:`schemas.reasons.Reason`) under which a row that fails it is quarantined.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import pandera.polars as pa
+import polars as pl
+
+from schemas.choice import MANY_MARK
+from schemas.dtypes import polars_dtype
+from schemas.reasons import Reason
+from schemas.table import INVALID, PRESENT, Column, Kind, Table
+
+ID_PATTERN = r"^[A-Za-z0-9\-.]{1,64}$"  # FHIR R4 2.24.0.1
+
+
+@functools.cache
+def model(table: Table) -> pa.DataFrameSchema:
+    """The model of the rows of ``table`` as the normaliser leaves them: its columns with their metadata, and the flags."""
+    columns = {c.name: _column(c, table) for c in table.columns()}
+    columns["id"] = _id_column()
+    for element in table.elements:
+        if element.present:
+            columns[element.present] = _flag(True, Reason.REQUIRED_MISSING)
+        if element.kind is Kind.TIME:
+            columns[INVALID + element.name] = _flag(False, Reason.INVALID_TIME)
+    return pa.DataFrameSchema(
+        columns,
+        checks=[
+            _named(Reason.RULE_VIOLATED + ":" + rule.name, _rule(rule.holds)) for rule in table.rules
+        ],
+        name=table.name,
+        description=table.description,
+    )
+
+
+def flag_schema(name: str) -> pa.Column:
+    """The check of a flag that only some batches have: times and choices inside lists."""
+    reason = Reason.RULE_VIOLATED if name.startswith(MANY_MARK) else Reason.INVALID_TIME
+    return _flag(name.startswith(PRESENT), reason)
+
+
+def _column(column: Column, table: Table) -> pa.Column:
+    checks = []
+    value = pl.col(column.name)
+    if column.required:
+        checks.append(_named(Reason.REQUIRED_MISSING, _rule(value.is_not_null())))
+    if column.codes:
+        checks.append(_named(Reason.CODE_NOT_IN_VALUE_SET, _rule(value.is_null() | value.is_in(column.codes))))
+    if column.dtype == "DOUBLE":
+        checks.append(_named(Reason.NUMBER_OUT_OF_RANGE, _rule(value.is_null() | value.is_finite())))
+    if column.minimum is not None:
+        checks.append(_named(Reason.OUT_OF_RANGE, _rule(value.is_null() | (value >= column.minimum))))
+    if column.pattern is not None:
+        checks.append(_named(Reason.INVALID_FORMAT, _rule(value.is_null() | value.str.contains(column.pattern))))
+    return pa.Column(
+        polars_dtype(column.dtype),
+        checks=checks,
+        nullable=True,
+        required=True,
+        description=column.description,
+        metadata={"fhirpath": column.path, "phi": column.phi, "table": table.name, "duckdb": column.dtype},
+    )
+
+
+def _id_column() -> pa.Column:
+    value = pl.col("id")
+    return pa.Column(
+        pl.String(),
+        checks=[
+            _named(Reason.NO_ID, _rule(value.is_not_null())),
+            _named(Reason.INVALID_ID, _rule(value.is_null() | value.str.contains(ID_PATTERN))),
+        ],
+        nullable=True,
+        metadata={"fhirpath": "id"},
+    )
+
+
+def _flag(good: bool, reason: str) -> pa.Column:
+    def holds(data: pa.PolarsData) -> pl.LazyFrame:
+        value = pl.col(data.key)
+        return data.lazyframe.select(value if good else ~value)
+
+    return pa.Column(pl.Boolean(), checks=[_named(reason, holds)], nullable=True)
+
+
+Holds = Callable[[pa.PolarsData], pl.LazyFrame]
+
+
+def _rule(holds: pl.Expr) -> Holds:
+    return lambda data: data.lazyframe.select(holds.fill_null(True))
+
+
+def _named(name: str, holds: Holds) -> pa.Check:
+    return pa.Check(holds, name=str(name))

@@ -1,0 +1,35 @@
+"""How elements of FHIR are called as columns: snake case, plural lists, stems of times."""
+
+from __future__ import annotations
+
+import re
+
+# Endings that say "this is a time" and would be said again by `_at` and `_date`.
+_TIME_ENDINGS = ("DateTime", "Date", "On")
+
+
+def snake(name: str) -> str:
+    """``MedicationRequest`` and ``medicationRequest`` both give ``medication_request``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def table_name(resource_type: str) -> str:
+    """The table of a resource type; ``Group`` is ``fhir_group``, since GROUP is an SQL keyword."""
+    return "fhir_group" if resource_type == "Group" else snake(resource_type)
+
+
+def time_stem(name: str) -> str:
+    """``recordedDate`` gives ``recorded``, ``authoredOn`` gives ``authored``, ``issued`` stays."""
+    for ending in _TIME_ENDINGS:
+        if name.endswith(ending) and len(name) > len(ending):
+            return snake(name[: -len(ending)])
+    return snake(name)
+
+
+def plural(name: str) -> str:
+    """A plain English plural, good enough for element names: ``category`` gives ``categories``."""
+    if re.search(r"[^aeiou]y$", name):
+        return name[:-1] + "ies"
+    if re.search(r"(s|x|ch|sh)$", name):
+        return name + "es"
+    return name + "s"

@@ -1,0 +1,1 @@
+"""The tables of the mart, one module a resource type."""

@@ -1,0 +1,191 @@
+"""The one transaction: rows, history, quarantine, findings, watermarks and receipts of a commit unit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import duckdb
+import polars as pl
+
+from schemas.bookkeeping import BOOKKEEPING
+from schemas.dtypes import polars_dtype
+from schemas.naming import table_name
+from schemas.records import Counts, LoadReport, Receipt, StagedUnit
+from stores.ddl import RESOURCE_TABLE
+from stores.merge import Merge, merge
+from stores.sql import files, quoted, text
+
+
+def commit(
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, types: Mapping[str, str]
+) -> None:
+    """Bring a staged unit into the mart and its counts into ``report``; all of it or nothing.
+
+    ``types`` maps tables to their resource types. Raises what DuckDB raises, after rolling back.
+    """
+    now = datetime.now(UTC)
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        counts = _rows(connection, unit, report, types)
+        _refused(connection, unit, report, counts, now)
+        _insert(connection, "validation", _findings(unit, report))
+        _insert(connection, "unread", _unread(unit, report))
+        _insert(connection, "receipt", [_receipt(r, report, now) for r in unit.receipts])
+        _watermarks(connection, report, counts, types, now)
+        for name, one in counts.items():
+            report.count(name).add(one)
+        save_load(connection, report, finished=None)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def save_load(connection: duckdb.DuckDBPyConnection, report: LoadReport, *, finished: datetime | None) -> None:
+    """Write the load's own row, in place of an earlier one of the same load."""
+    from importlib.metadata import version
+
+    connection.execute("DELETE FROM etl.load WHERE load_id = ?", [report.load_id])
+    row = {
+        "load_id": report.load_id,
+        "source": report.source,
+        "started_at": report.started_at,
+        "finished_at": finished,
+        "as_of": report.as_of,
+        "status": report.status if finished else "running",
+        "bytes": report.bytes,
+        "seconds": report.seconds,
+        "resources": counts_rows(report.resources),
+        "clinmart_version": version("clinmart"),
+    }
+    _insert(connection, "load", [row])
+
+
+def counts_rows(resources: Mapping[str, Counts]) -> list[dict[str, object]]:
+    """Counts by type as the LIST(STRUCT) that bookkeeping tables hold."""
+    return [{"resource_type": name, **c.as_dict()} for name, c in sorted(resources.items())]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, types: Mapping[str, str]
+) -> dict[str, Counts]:
+    by_table: dict[str, list[str]] = defaultdict(list)
+    for staged in unit.tables:
+        by_table[staged.table].append(staged.path)
+    counts: dict[str, Counts] = {}
+    for table, paths in sorted(by_table.items()):
+        key = ("type", "id") if table == RESOURCE_TABLE else ("id",)
+        made = merge(connection, Merge(table, key, paths, report.source, report.load_id))
+        for kind, one in made.items():
+            counts.setdefault(kind or types[table], Counts()).add(one)
+    return counts
+
+
+def _refused(
+    connection: duckdb.DuckDBPyConnection,
+    unit: StagedUnit,
+    report: LoadReport,
+    counts: dict[str, Counts],
+    now: datetime,
+) -> None:
+    """Quarantine what was refused. The name of a refused line is its place and payload, so a re-run adds nothing."""
+    for receipt in unit.receipts:
+        for name, one in receipt.resources.items():
+            refused = counts.setdefault(name, Counts())
+            refused.quarantined += one.quarantined
+            refused.read += one.quarantined
+    if not unit.rejections:
+        return
+    columns = ", ".join(quoted(c.name) for c in BOOKKEEPING["quarantine"])
+    connection.execute(
+        f"INSERT INTO etl.quarantine ({columns}) SELECT quarantine_id, {text(report.load_id)}, {text(report.source)}, "
+        "uri, line, byte_offset, resource_type, resource_id, reason, column_name, check_name, message, payload, "
+        f"payload_bytes, {text(now.isoformat())}::TIMESTAMPTZ, 'open' FROM read_parquet({files(unit.rejections)}) r "
+        "ANTI JOIN etl.quarantine q USING (quarantine_id)"
+    )
+
+
+def _findings(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:
+    return [
+        {
+            "load_id": report.load_id,
+            "source": report.source,
+            "resource_type": f.resource_type,
+            "id": f.resource_id,
+            "finding": f.finding,
+            "path": f.path,
+            "message": f.message,
+        }
+        for f in unit.findings
+    ]
+
+
+def _unread(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:
+    return [
+        {
+            "load_id": report.load_id,
+            "source": report.source,
+            "resource_type": kind,
+            "path": path,
+            "rows": rows,
+            "sampled": unit.sampled.get(kind, 0),
+        }
+        for (kind, path), rows in sorted(unit.unread.items())
+    ]
+
+
+def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, object]:
+    return {
+        "source": report.source,
+        "sha256": receipt.sha256.hex(),
+        "size": receipt.partition.size,
+        "uri": receipt.partition.uri,
+        "range_start": receipt.partition.start,
+        "as_of": receipt.as_of,
+        "as_of_given": receipt.as_of_given,
+        "lines": receipt.lines,
+        "load_id": report.load_id,
+        "committed_at": now,
+        "resources": counts_rows(receipt.resources),
+    }
+
+
+def _watermarks(
+    connection: duckdb.DuckDBPyConnection,
+    report: LoadReport,
+    counts: Mapping[str, Counts],
+    types: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """Move the event watermark of each type that came in; it never goes back."""
+    tables = {kind: table for table, kind in types.items()}
+    for kind in counts:
+        table = tables.get(kind, table_name(kind))
+        where = "source = ?" if kind in tables else f"source = ? AND type = {text(kind)}"
+        table = table if kind in tables else RESOURCE_TABLE
+        connection.execute(
+            f"""MERGE INTO etl.watermark w USING (
+                SELECT ? AS source, {text(kind)} AS resource_type, max(last_updated) AS seen
+                FROM main.{quoted(table)} WHERE {where}) s
+            ON w.source = s.source AND w.resource_type = s.resource_type
+            WHEN MATCHED THEN UPDATE SET event_watermark = greatest(w.event_watermark, s.seen), updated_at = ?
+            WHEN NOT MATCHED AND s.seen IS NOT NULL THEN INSERT (source, resource_type, event_watermark, updated_at)
+                VALUES (s.source, s.resource_type, s.seen, ?)""",
+            [report.source, report.source, now, now],
+        )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert records into a table of ``etl``, typed by its columns."""
+    if not rows:
+        return
+    columns = BOOKKEEPING[table]
+    schema = {c.name: polars_dtype(c.dtype) for c in columns}
+    frame = pl.DataFrame(rows, schema=schema)
+    connection.register("bookkeeping_rows", frame.to_arrow())
+    try:
+        connection.execute(f"INSERT INTO etl.{quoted(table)} BY NAME SELECT * FROM bookkeeping_rows")
+    finally:
+        connection.unregister("bookkeeping_rows")

@@ -1,0 +1,213 @@
+"""Reduce staged rows to one current version per identity and keep the others as history, by the total order K.
+
+K = (lastUpdated, version class (missing < numeric < text), number, text, content hash). A version is its content: of equal
+contents the greatest time counts, so any order and any repetition of the same inputs ends in the same tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from schemas.records import Counts
+from stores.sql import files, quoted, text
+
+STAGE_ROW = "~row"  # number of a row in the stage, unique within a commit unit
+
+_TIME = ("last_updated", "last_updated_nanos")
+# Numbers of any length compare by their digits: the longer is greater, else the text decides.
+_NUMERIC = "regexp_full_match(version_id, '[0-9]+')"
+_ORDER = f"""
+    last_updated, last_updated_nanos,
+    CASE WHEN version_id IS NULL THEN 0 WHEN {_NUMERIC} THEN 1 ELSE 2 END AS version_class,
+    CASE WHEN {_NUMERIC} THEN len(ltrim(version_id, '0')) ELSE 0 END AS version_digits,
+    CASE WHEN {_NUMERIC} THEN ltrim(version_id, '0') ELSE '' END AS version_number,
+    coalesce(version_id, '') AS version_text"""
+_DESCENDING = ", ".join(
+    f"{c} DESC"
+    for c in (*_TIME, "version_class", "version_digits", "version_number", "version_text", "content_hash")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One table's part of a commit: staged Parquet files into ``main.<table>`` and ``history.<table>``."""
+
+    table: str
+    key: tuple[str, ...]  # identity within a source: ("id",), or ("type", "id")
+    paths: Sequence[str]
+    source: str
+    load_id: str
+
+    @property
+    def staged(self) -> str:
+        """The staged rows as a relation with all columns of the table."""
+        return (
+            f"(SELECT {text(self.source)} AS source, {text(self.load_id)} AS load_id, * "
+            f"FROM read_parquet({files(list(self.paths))}, union_by_name = true))"
+        )
+
+    @property
+    def main(self) -> str:
+        """The table of current rows."""
+        return f"main.{quoted(self.table)}"
+
+    @property
+    def history(self) -> str:
+        """The table of earlier versions."""
+        return f"history.{quoted(self.table)}"
+
+    @property
+    def keys(self) -> str:
+        """The key columns, quoted."""
+        return ", ".join(quoted(k) for k in self.key)
+
+
+def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Counts]:
+    """Apply one table's staged rows inside the caller's transaction; counts by resource type.
+
+    The type is ``type`` where the table's key has it, else the empty text (the caller knows the table's type).
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {quoted(STAGE_ROW)} AS stage_row, {step.keys}, "
+        f"version_id, last_updated, last_updated_nanos, content_hash FROM {step.staged}"
+    )
+    if _uncontested(connection, step):
+        connection.execute(
+            f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}"
+        )
+        return {kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)}
+    _judge(connection, step)
+    _move(connection, step)
+    return _counts(connection, step)
+
+
+def _uncontested(connection: duckdb.DuckDBPyConnection, step: Merge) -> bool:
+    """True when no identity comes twice and none is known: then every staged row simply goes in."""
+    total, distinct = _one(connection, f"SELECT count(*), count(DISTINCT ({step.keys})) FROM incoming")
+    if total != distinct:
+        return False
+    known = f"SELECT 1 FROM {step.main} SEMI JOIN incoming USING ({step.keys}) WHERE source = ? LIMIT 1"
+    return not connection.execute(known, [step.source]).fetchall()
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
+    """``verdict``: one row per identity and content that is stored or came in, with its greatest K and its place.
+
+    ``origin`` says where it stands (main, history or new), ``top`` whether it is now the current version, ``stage_row`` which
+    staged row to take, ``arrived`` how many staged rows had this content.
+    """
+    stored = " UNION ALL ".join(
+        f"SELECT {origin} AS origin, NULL AS stage_row, {step.keys}, version_id, last_updated, "
+        f"last_updated_nanos, content_hash FROM {table} SEMI JOIN incoming USING ({step.keys}) "
+        f"WHERE source = {text(step.source)}"
+        for origin, table in (("'main'", step.main), ("'history'", step.history))
+    )
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE verdict AS
+        WITH versions AS (
+            SELECT *, {_ORDER.replace("last_updated, last_updated_nanos,", "", 1)} FROM (
+                {stored} UNION ALL
+                SELECT 'new', stage_row, {step.keys}, version_id, last_updated, last_updated_nanos, content_hash
+                FROM incoming)
+        ), contents AS (
+            SELECT {step.keys}, content_hash,
+                   CASE WHEN bool_or(origin = 'main') THEN 'main' WHEN bool_or(origin = 'history') THEN 'history'
+                        ELSE 'new' END AS origin,
+                   count(stage_row) AS arrived,
+                   arg_max(struct_pack(stage_row := stage_row, last_updated := last_updated,
+                       last_updated_nanos := last_updated_nanos, version_class := version_class,
+                       version_digits := version_digits, version_number := version_number,
+                       version_text := version_text),
+                       (last_updated, last_updated_nanos, version_class, version_digits, version_number, version_text,
+                        coalesce(-stage_row, 1))) AS best
+            FROM versions GROUP BY {step.keys}, content_hash
+        ), ranked AS (
+            SELECT * EXCLUDE (best), unnest(best) FROM contents
+        )
+        SELECT * , row_number() OVER (PARTITION BY {step.keys} ORDER BY {_DESCENDING}) = 1 AS top, origin = 'new' AS new
+        FROM ranked"""
+    )
+
+
+def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
+    """Bring main and history to what the verdict says."""
+    same = f"USING ({step.keys}, content_hash)"
+    source, load = text(step.source), text(step.load_id)
+    # What comes back out of history must be taken before the rows it replaces go in.
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE revived AS SELECT h.* EXCLUDE (superseded_by) FROM {step.history} h "
+        f"SEMI JOIN (SELECT * FROM verdict WHERE top AND origin = 'history') v {same} WHERE h.source = {source}"
+    )
+    _delete(connection, step, step.history, "v.top AND v.origin = 'history'")
+    connection.execute(
+        f"INSERT INTO {step.history} BY NAME SELECT m.*, {load} AS superseded_by FROM {step.main} m "
+        f"SEMI JOIN (SELECT * FROM verdict WHERE NOT top AND origin = 'main') v {same} WHERE m.source = {source}"
+    )
+    connection.execute(
+        f"INSERT INTO {step.history} BY NAME SELECT s.* EXCLUDE ({quoted(STAGE_ROW)}), {load} AS superseded_by "
+        f"FROM {step.staged} s SEMI JOIN (SELECT stage_row FROM verdict WHERE new AND NOT top) v "
+        f"ON s.{quoted(STAGE_ROW)} = v.stage_row"
+    )
+    winners = (
+        f"SELECT s.* EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged} s "
+        f"SEMI JOIN (SELECT stage_row FROM verdict WHERE new AND top) v ON s.{quoted(STAGE_ROW)} = v.stage_row "
+        "UNION ALL BY NAME SELECT * FROM revived"
+    )
+    on = " AND ".join(f"m.{quoted(k)} = w.{quoted(k)}" for k in ("source", *step.key))
+    # A column that the stage leaves out is null in every staged row: it must overwrite what an older version had.
+    connection.execute(
+        f"MERGE INTO {step.main} m USING (SELECT * FROM (SELECT * FROM {step.main} LIMIT 0) UNION ALL BY NAME {winners}) w "
+        f"ON {on} WHEN MATCHED THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME"
+    )
+    _touch(connection, step, step.main, "v.top AND v.origin IN ('main', 'history')")
+    _touch(connection, step, step.history, "NOT v.top AND v.origin IN ('main', 'history')")
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, where: str) -> None:
+    connection.execute(f"DELETE FROM {table} t USING verdict v WHERE {_match(step)} AND {where}")
+
+
+def _touch(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, where: str) -> None:
+    """Content seen again at a later time (a row without `meta.lastUpdated`): only its time moves."""
+    connection.execute(
+        f"UPDATE {table} t SET last_updated = v.last_updated, last_updated_nanos = v.last_updated_nanos "
+        f"FROM verdict v WHERE {_match(step)} AND {where} "
+        "AND (t.last_updated, t.last_updated_nanos) < (v.last_updated, v.last_updated_nanos)"
+    )
+
+
+def _match(step: Merge) -> str:
+    keys = " AND ".join(f"t.{quoted(k)} = v.{quoted(k)}" for k in (*step.key, "content_hash"))
+    return f"t.source = {text(step.source)} AND {keys}"
+
+
+def _read(connection: duckdb.DuckDBPyConnection, step: Merge) -> list[tuple[str, int]]:
+    """Staged rows by resource type."""
+    return connection.execute(f"SELECT {_kind(step)}, count(*) FROM incoming GROUP BY 1").fetchall()
+
+
+def _kind(step: Merge) -> str:
+    return '"type"' if "type" in step.key else "''"
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Counts]:
+    counts = {kind: Counts(read=n) for kind, n in _read(connection, step)}
+    judged = connection.execute(
+        f"SELECT {_kind(step)}, count(*) FILTER (top AND arrived > 0 AND origin <> 'main'), "
+        "count(*) FILTER (new AND NOT top) FROM verdict GROUP BY 1"
+    ).fetchall()
+    for kind, applied, superseded in judged:
+        if kind in counts:
+            counts[kind].applied, counts[kind].superseded = applied, superseded
+    for one in counts.values():
+        one.duplicate = one.read - one.applied - one.superseded
+    return counts
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return tuple(row)
