@@ -1,0 +1,183 @@
+"""FHIRPath to DuckDB SQL: the face of this package.
+
+    scope = Scope.root("Observation")
+    code = compile_path("code.coding.where(system = 'http://loinc.org').first().code", scope)
+    scope.shape.columns()   # {"code": 'STRUCT("coding" STRUCT("system" VARCHAR, "code" VARCHAR)[])'}
+    code.sql                # list_filter("code"."coding", lambda e1: ...)[1]."code"
+
+Compile all paths of a scope first, then take ``columns()`` and ``sql``: what one path asks may change how
+the others have to read (an element that is wanted whole is read as JSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import msgspec
+
+from schemas import fhir_types
+from transforms.fhirpath.context import Context
+from transforms.fhirpath.functions import digits
+from transforms.fhirpath.grammar import parse
+from transforms.fhirpath.navigate import boolean, is_root, single, valued
+from transforms.fhirpath.resolve import resolve
+from transforms.fhirpath.shape import Shape, duckdb_type, text_literal
+from transforms.fhirpath.sql import render
+from transforms.fhirpath.tree import (
+    EMPTY,
+    Field,
+    Filter,
+    Here,
+    Pick,
+    Template,
+    Typed,
+    Union,
+    Value,
+    Whole,
+    kind,
+)
+
+
+class Scope(msgspec.Struct, frozen=True, eq=False):
+    """What paths start from: a resource, or one item of a compiled collection."""
+
+    type: str  # FHIR type of the focus
+    shape: Shape  # what has been read of it so far
+    focus: Here
+    resource: Here
+    constants: Mapping[str, Value]
+    row_index: str | None
+
+    @staticmethod
+    def root(
+        resource_type: str,
+        constants: Mapping[str, Value] | None = None,
+        alias: str = "",
+        row_index: str | None = "0",
+    ) -> Scope:
+        """The scope of a resource, whose JSON keys are columns (of the table ``alias``, when it is given).
+
+        ``constants`` are made by :func:`constant`; ``row_index`` is the SQL of ``%rowIndex``.
+        Raises UnknownTypeError when FHIR R4 has no such resource.
+        """
+        fhir_types.elements(resource_type)
+        shape = Shape("", resource_type)
+        here = Here(resource_type, False, shape, alias)
+        return Scope(resource_type, shape, here, here, constants or {}, row_index)
+
+    def within(self, collection: Compiled, variable: str, row_index: str | None = None) -> Scope:
+        """The scope of one item of a collection: ``variable`` is the name to which a lambda binds it.
+
+        Names of the form ``e1`` and ``i1`` are used by compiled SQL itself. ``%rowIndex`` is ``row_index``,
+        if given.
+        """
+        shape = collection.node.shape or Shape("", collection.type)
+        here = Here(collection.type, False, shape, variable)
+        return Scope(collection.type, shape, here, self.resource, self.constants, row_index or self.row_index)
+
+    def context(self, path: str) -> Context:
+        """The surroundings of a path that starts here."""
+        return Context(path, self.focus, self.resource, self.constants, self.row_index, resolve)
+
+
+class Compiled:
+    """A compiled path: its FHIR type ("empty" for ``{}``), whether it is a collection, and its SQL."""
+
+    def __init__(self, path: str, node: Typed, json: bool = False) -> None:
+        """``json``: the SQL is JSON text."""
+        self.path = path
+        self.node = node
+        self.type = node.type
+        self.many = node.many
+        self.json = json
+
+    @cached_property
+    def sql(self) -> str:
+        """A scalar expression, or a LIST for a collection; rendered when first asked for."""
+        return render(self.node)
+
+    @property
+    def sql_type(self) -> str:
+        """The DuckDB type of the SQL: VARCHAR, DOUBLE, BIGINT, BOOLEAN or STRUCT, with [] for collections."""
+        suffix = "[]" if self.many else ""
+        if self.json or self.type == EMPTY:
+            return f"VARCHAR{suffix}"
+        return f"{duckdb_type(self.type) if fhir_types.is_primitive(self.type) else 'STRUCT'}{suffix}"
+
+
+def constant(type_name: str, value: str | float | bool) -> Value:
+    """A constant (``%name``) of a primitive FHIR type. Raises ValueError if the value is of another."""
+    expected = fhir_types.json_type(type_name)
+    given = "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
+    if expected != given and not (expected == "integer" and isinstance(value, int) and given == "number"):
+        raise ValueError(f"a {type_name} is a {expected}, not a {given}")
+    if isinstance(value, str):
+        return Value(type_name, False, None, text_literal(value), value)
+    text = str(value).lower()
+    return Value(type_name, False, None, f"{text}::DOUBLE" if expected == "number" else text, text)
+
+
+def compile_path(path: str, scope: Scope, *, literal: bool = False, one: bool = False) -> Compiled:
+    """The SQL of a path that starts at ``scope``.
+
+    ``literal``: for a path that ends in a decimal element, the text of its digits as sent: taken from the
+    sibling ``"#name"`` that the loader adds where the digits are not canonical, else the shortest text of
+    the number. ``one``: a collection is an error at run time if it holds more than one item, else its item.
+    Raises PathError when the path is not FHIRPath or does not fit the type.
+    """
+    context = scope.context(path)
+    node = valued(resolve(parse(path), context), 0, context)
+    if literal:
+        node = _literal(node, context)
+    if one:
+        node = single(node, 0, context)
+    _must_be_value(node, context)
+    return Compiled(path, node)
+
+
+def compile_condition(path: str, scope: Scope) -> Compiled:
+    """The SQL of a path as a boolean: true, false or NULL; an item that is no boolean counts as true."""
+    context = scope.context(path)
+    return Compiled(path, boolean(resolve(parse(path), context), 0, context))
+
+
+def compile_json(path: str, scope: Scope) -> Compiled:
+    """The SQL of an element whole, as JSON text (VARCHAR).
+
+    An element that repeats is one text, the JSON array; below other repeating elements, and after functions
+    that pick items, there is one text for each item.
+    """
+    context = scope.context(path)
+    node = valued(resolve(parse(path), context), 0, context)
+    _must_be_value(node, context)
+    if kind(node.type) != "complex":
+        return Compiled(
+            path, Template(node.type, False, None, "CAST(to_json({0}) AS VARCHAR)", (node,)), json=True
+        )
+    if isinstance(node, Field):
+        if node.shape is not None:
+            node.shape.want_whole()
+        return Compiled(path, Whole(node.type, node.of.many, node.shape, node.of, node.key), json=True)
+    for part in node.parts if isinstance(node, Union) else (node,):
+        if part.shape is None or isinstance(part, Template):
+            raise context.error(0, f"this {node.type} is worked out and has no JSON of its own")
+        part.shape.want_items()
+    sql = "list_transform({0}, lambda v: CAST(v AS VARCHAR))" if node.many else "CAST({0} AS VARCHAR)"
+    return Compiled(path, Template(node.type, node.many, None, sql, (node,)), json=True)
+
+
+def _literal(node: Typed, context: Context) -> Typed:
+    """The digits of a decimal element, also of one that was picked from a list."""
+    if isinstance(node, Field) and node.type == "decimal":
+        return digits(node)
+    if isinstance(node, Pick):
+        of = _literal(node.of, context)
+        return Pick(of.type, False, None, of, node.index)
+    raise context.error(0, f"digits as sent are kept of decimal elements only, and this is a {node.type}")
+
+
+def _must_be_value(node: Typed, context: Context) -> None:
+    bare = node.of if isinstance(node, Filter) else node
+    if is_root(bare) and not (isinstance(bare, Here) and bare.name):
+        raise context.error(0, f"this is the {bare.type} itself, not a value: name an element")
