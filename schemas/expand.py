@@ -6,7 +6,7 @@ Each function returns ``(reads, columns)`` parts or whole elements; names follow
 
 from __future__ import annotations
 
-from schemas.table import INVALID, Column, Element, Kind, Mode, Read
+from schemas.table import CODING_MARK, INVALID, Column, Element, Kind, Mode, Read
 
 TIME_TYPES = ("date", "dateTime", "instant")
 QUANTITY_TYPES = ("Quantity", "Age", "Duration", "Count", "Distance", "SimpleQuantity")
@@ -119,7 +119,7 @@ def coding_element(
     ``code`` is the column that takes the code, ``name`` unless told otherwise (choice elements call it ``x_code``).
     """
     code = code or name
-    reads = [Read(f"{name}~coding", (path,), Mode.CODING, prefer=prefer)]
+    reads = [Read(f"{name}{CODING_MARK}", (path,), Mode.CODING, prefer=prefer)]
     columns = [
         Column(code, "VARCHAR", f"{label}: code of the preferred coding, else of the first sent.", path, codes=codes),
         Column(f"{code}_system", "VARCHAR", f"{label}: code system of that code.", path),

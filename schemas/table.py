@@ -15,6 +15,8 @@ import polars as pl
 
 RULE_PREFIX = "rule:"
 PRESENT = "?"  # "?code": a raw boolean, true where the element `code` is there at all
+CODING_MARK = "~coding"  # "code~coding": a raw struct, the coding that fills `code`, `code_system`, `code_display`
+NUMBER_MARK, LITERAL_MARK = "_number", "_literal"  # ends of the columns of a decimal and of its digits
 INVALID = "!"  # "!effective": a boolean, true where the time as sent is none
 
 
@@ -98,7 +100,7 @@ class Element:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """A cross-field rule: ``holds`` is an expression over the mart columns, null counts as held."""
 
@@ -109,7 +111,7 @@ class Rule:
     columns: tuple[str, ...]  # what the expression reads
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table of the mart: one FHIR resource type, its elements and its rules."""
 

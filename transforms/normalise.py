@@ -6,84 +6,94 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.choice import MANY_MARK
-from schemas.dtypes import polars_dtype
-from schemas.table import INVALID, PRESENT, Element, Kind
+from schemas.table import CODING_MARK, INVALID, LITERAL_MARK, NUMBER_MARK, PRESENT, Element, Kind
 from transforms.references import reference_columns
 from transforms.times import fhir_times
 
+TIME_PARTS = ("at", "date", "precision", "offset")
 FLAG_MARKS = (PRESENT, INVALID, MANY_MARK)
 
 
 def normalise(raw: pl.DataFrame, elements: tuple[Element, ...]) -> pl.DataFrame:
     """The mart columns of ``elements`` in their order, then the flags that the checks look at.
 
-    ``raw`` has one column per read of the elements. Flags are Boolean columns whose names start with ``?`` (is the required
-    element there), ``!`` (text that is no time) and ``#`` (more than one type of a choice); a flag from inside a list is
-    true when any item has it.
+    ``raw`` has a column for each read of the elements, except those that nothing was sent for: a column of the mart that would
+    only be null is left out of the result too, and so are fields inside structs. Flags are Boolean columns whose names
+    start with ``?`` (is the required element there), ``!`` (text that is no time) and ``#`` (more than one type of a choice); a
+    flag from inside a list is true when any item has it, and is left out when none has.
     """
     columns: list[pl.Series] = []
     flags: list[pl.Series] = []
     for element in elements:
-        made, raised = _element(raw, element)
+        there = [r.name for r in element.reads if r.name in raw.columns]
+        if not there:
+            continue
+        made, raised = _element(raw, element, set(there))
         columns += made
         flags += raised
-        flags += [raw[r.name] for r in element.reads if r.name.startswith((PRESENT, MANY_MARK))]
+        flags += [raw[name] for name in there if name.startswith((PRESENT, MANY_MARK))]
     return pl.DataFrame(columns + flags)
 
 
-def _element(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
+def _element(raw: pl.DataFrame, element: Element, there: set[str]) -> tuple[list[pl.Series], list[pl.Series]]:
     if element.kind is Kind.TIME:
         return _time(raw, element)
     if element.kind is Kind.REFERENCE:
         return reference_columns(raw, element), []
-    if element.kind is Kind.CODING:
-        return _coding(raw, element), []
     if element.kind is Kind.ITEMS and element.needs_work():
         return _items(raw[element.name], element)
-    return [raw[c.name] for c in element.columns], []
+    coding = _coding(raw, element) if f"{element.name}{CODING_MARK}" in there else []
+    literal = [c.name for c in element.columns if c.name.endswith(LITERAL_MARK)]
+    plain = [
+        _digits(raw, c.name) if c.name in literal else raw[c.name] for c in element.columns if c.name in there
+    ]
+    return [*coding, *plain], []
 
 
 def _time(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
-    text = raw[element.name]
-    times = fhir_times(text, element.time_type)
-    columns = [
-        times[part].alias(f"{element.name}_{part}") for part in ("at", "date", "precision", "offset")
-    ]
+    times = fhir_times(raw[element.name], element.time_type)
+    columns = [times[part].alias(f"{element.name}_{part}") for part in TIME_PARTS]
     return columns, [times["invalid"].alias(INVALID + element.name)]
 
 
 def _coding(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
-    coding = raw[f"{element.name}~coding"].struct
-    names = [c.name for c in element.columns]
-    parts = [coding.field(f).alias(n) for f, n in zip(("code", "system", "display"), names[:3], strict=True)]
-    return parts + [raw[n] for n in names[3:]]
+    coding = raw[f"{element.name}{CODING_MARK}"].struct
+    targets = zip(("code", "system", "display"), element.columns, strict=False)
+    return [coding.field(part).alias(column.name) for part, column in targets if part in coding.fields]
+
+
+def _digits(raw: pl.DataFrame, name: str) -> pl.Series:
+    """The digits of a number as sent: where nothing else was kept, those that the number itself prints."""
+    number, sent = pl.col(name.removesuffix(LITERAL_MARK) + NUMBER_MARK), pl.col(name)
+    if name.removesuffix(LITERAL_MARK) + NUMBER_MARK not in raw.columns:
+        number = pl.col(name.removesuffix(LITERAL_MARK))
+    whole = number.cast(pl.Int64, strict=False)
+    printed = pl.when(whole == number).then(whole.cast(pl.String)).otherwise(number.cast(pl.String))
+    return raw.select(pl.coalesce(sent, printed).alias(name)).to_series()
 
 
 def _items(lists: pl.Series, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
     """Open a list of structs, normalise its items as one frame and close it again, with the flags of its items."""
-    column = element.columns[0]
-    dtype = polars_dtype(column.dtype)
-    if lists.null_count() == len(lists):
-        return [pl.Series(column.name, [None], dtype=dtype).new_from_index(0, len(lists))], []
+    name = element.columns[0].name
     array = lists.to_arrow(compat_level=pl.CompatLevel.oldest())
     inner = pl.from_arrow(array.flatten())
     assert isinstance(inner, pl.Series)
     done = normalise(inner.struct.unnest(), element.children)
     flags = [c for c in done.columns if c.startswith(FLAG_MARKS)]
-    struct = done.drop(flags).to_struct(column.name)
+    struct = done.drop(flags).to_struct(name)
     closed = pa.LargeListArray.from_arrays(_offsets(lists), struct.to_arrow(compat_level=pl.CompatLevel.oldest()))
     made = pl.from_arrow(closed)
     assert isinstance(made, pl.Series)
-    raised = []
     bad = [f for f in flags if not f.startswith(PRESENT) and done[f].any()]
-    if bad:
-        parent = pl.arange(0, len(lists), eager=True).repeat_by(lists.list.len().fill_null(0)).explode(empty_as_null=False)
-        for flag in bad:
-            rows = parent.filter(done[flag])
-            raised.append(
-                pl.arange(0, len(lists), eager=True).is_in(rows.unique()).alias(f"{flag[0]}{element.name}.{flag[1:]}")
-            )
-    return [made.alias(column.name).cast(dtype)], raised
+    return [made.alias(name)], [_lifted(lists, done[flag], f"{flag[0]}{name}.{flag[1:]}") for flag in bad]
+
+
+def _lifted(lists: pl.Series, flag: pl.Series, name: str) -> pl.Series:
+    """A flag of items as a flag of the rows that hold them."""
+    index = pl.Series(range(len(lists)), dtype=pl.UInt32)
+    parents = pl.select(pl.lit(index).repeat_by(lists.list.len().fill_null(0))).to_series()
+    rows = parents.explode(empty_as_null=False).filter(flag)
+    return index.is_in(rows.unique().implode()).alias(name)
 
 
 def _offsets(lists: pl.Series) -> pa.Array:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from schemas.table import Mode, Read, Table
-from transforms.fhirpath.sql import Compiled, Scope, Shape, compile_json, compile_path
+from transforms.fhirpath.compile import Compiled, Scope, compile_json, compile_path
+from transforms.fhirpath.shape import Shape, identifier, text_literal
 
 META_READS = (
     Read("id", ("id",)),
@@ -20,39 +22,93 @@ META_READS = (
 class Projection:
     """``read`` are the columns for ``read_ndjson(columns=...)``, ``select`` the list of expressions with their names."""
 
-    resource_type: str
     read: dict[str, str]
     select: str
     shape: Shape
+    literals: frozenset[str]  # names of decimals whose digits are kept
 
     def query(self, file: str) -> str:
         """The query over one NDJSON file; rows come in the order of its lines."""
-        columns = ", ".join(f"{quoted(name)}: {text(kind)}" for name, kind in self.read.items())
-        return f"SELECT {self.select} FROM read_ndjson({text(file)}, columns={{{columns}}}, maximum_object_size={_MAX_LINE})"
+        columns = ", ".join(f"{identifier(name)}: {text_literal(kind)}" for name, kind in self.read.items())
+        return f"SELECT {self.select} FROM read_ndjson({text_literal(file)}, columns={{{columns}}}, maximum_object_size={_MAX_LINE})"
 
 
 _MAX_LINE = 64 * 1024 * 1024  # no line is longer: the reader has its own, smaller limit
 
 
-def quoted(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+@functools.cache
+def projection(table: Table, present: frozenset[str] | None = None) -> Projection:
+    """The projection of a table: one raw column for each read of its elements, after ``id`` and ``meta``.
 
-
-def text(value: str) -> str:
-    """An SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"
+    ``present`` are the JSON keys that occur; a read that needs another is left out, for it would only give nulls. None: all.
+    """
+    reads = [*META_READS, *(r for e in table.elements for r in e.reads)]
+    return _projection(reads if present is None else _pruned(reads, present), Scope.root(table.resource_type))
 
 
 @functools.cache
-def projection(table: Table) -> Projection:
-    """The projection of a table: one raw column for each read of its elements, after ``id`` and ``meta``."""
-    scope = Scope.root(table.resource_type)
-    reads = [*META_READS, *(r for e in table.elements for r in e.reads)]
-    select = ", ".join(f"{_MODES[r.mode](r, scope)} AS {quoted(r.name)}" for r in reads)
+def whole_projection() -> Projection:
+    """The projection of a type that is kept whole: ``id`` and ``meta`` only."""
+    return _projection(list(META_READS), Scope.root("Basic"))
+
+
+def keys(shape: Shape) -> frozenset[str]:
+    """All JSON keys of a shape, at any depth."""
+    own = {key for key, _, _ in shape.children if not key.startswith("#")}
+    return frozenset(own.union(*(keys(child) for child in shape.children.values())))
+
+
+def _projection(reads: list[Read], scope: Scope) -> Projection:
+    _touch_json(reads, scope)
+    select = ", ".join(f"{_MODES[r.mode](r, scope)} AS {identifier(r.name)}" for r in reads)
     # The type is read too, so that a second `resourceType` in the same object is seen as a duplicate key.
     read = {"resourceType": "VARCHAR"} | scope.shape.columns()
-    return Projection(table.resource_type, read, select, scope.shape)
+    return Projection(read, select, scope.shape, scope.shape.literals())
+
+
+_KEY = re.compile(r"(?<![\w'$/-])[A-Za-z]\w*(?![\w(])")
+_STRING = re.compile(r"'[^']*'")
+
+
+def _pruned(reads: Iterable[Read], present: frozenset[str]) -> list[Read]:
+    """The reads, and within them the paths and fields, whose keys all occur."""
+    kept = []
+    for read in reads:
+        where = [i for i, path in enumerate(read.paths) if _occurs(path, present)]
+        paths = tuple(read.paths[i] for i in where)
+        if read in META_READS or (not paths and read.mode is Mode.PRESENT):
+            kept.append(read)
+        elif paths and read.mode is Mode.ITEMS:
+            fields = tuple(_pruned(read.fields, present))
+            if fields:
+                kept.append(replace(read, paths=paths, fields=fields))
+        elif paths:
+            labels = tuple(read.labels[i] for i in where) if read.labels else ()
+            kept.append(replace(read, paths=paths, labels=labels))
+    return kept
+
+
+@functools.cache
+def _keys_of(path: str) -> frozenset[str]:
+    """The element names in a path that must all be there; the type names inside ``ofType()`` count too, so none is missed."""
+    return frozenset(_KEY.findall(_OF_TYPE.sub("", _STRING.sub("", path))))
+
+
+_OF_TYPE = re.compile(r"\.(?:ofType|where|extension)\(.*\).*")
+
+
+def _occurs(path: str, present: frozenset[str]) -> bool:
+    return _keys_of(path) <= present
+
+
+def _touch_json(reads: Iterable[Read], scope: Scope) -> None:
+    """What is wanted as JSON is read as JSON by all paths, so it must be known before any of them is rendered."""
+    for read in reads:
+        if read.mode is Mode.JSON:
+            for path in read.paths:
+                compile_json(path, scope)
+        elif read.mode is Mode.ITEMS:
+            _touch_json(read.fields, scope.within(compile_path(read.paths[0], scope), "x"))
 
 
 def _first(parts: list[str]) -> str:
@@ -70,9 +126,11 @@ def _value(read: Read, scope: Scope) -> str:
 def _literal(read: Read, scope: Scope) -> str:
     parts = []
     for path in read.paths:
-        made = compile_path(path, scope, literal=True)
-        parts.append(f"CAST({made.sql} AS VARCHAR)")
-    return _first(parts)
+        made = compile_path(path, scope)
+        if made.type == "decimal":
+            sql = compile_path(path, scope, literal=True).sql
+            parts.append(sql.removeprefix("coalesce(").split(", CASE WHEN contains(")[0])
+    return _first(parts) if parts else "CAST(NULL AS VARCHAR)"
 
 
 def _json(read: Read, scope: Scope) -> str:
@@ -90,7 +148,7 @@ def _present(read: Read, scope: Scope) -> str:
 
 def _type(read: Read, scope: Scope) -> str:
     cases = zip(read.paths, read.labels, strict=True)
-    return "CASE " + " ".join(f"WHEN {_there(p, scope)} THEN {text(label)}" for p, label in cases) + " END"
+    return "CASE " + " ".join(f"WHEN {_there(p, scope)} THEN {text_literal(label)}" for p, label in cases) + " END"
 
 
 def _many(read: Read, scope: Scope) -> str:
@@ -113,7 +171,7 @@ def _coding(read: Read, scope: Scope) -> str:
     codings = _codings_of(read.paths[0], scope)
     if not codings.many:
         return codings.sql
-    picks = [f"list_filter({codings.sql}, lambda k: k.system = {text(s)})[1]" for s in read.prefer]
+    picks = [f"list_filter({codings.sql}, lambda k: k.system = {text_literal(s)})[1]" for s in read.prefer]
     return _first([*picks, f"({codings.sql})[1]"])
 
 
@@ -137,9 +195,9 @@ def _codings(read: Read, scope: Scope) -> str:
 
 def _items(read: Read, scope: Scope) -> str:
     items = compile_path(read.paths[0], scope)
-    variable = "i" + str(scope.depth)
+    variable = "x_" + re.sub(r"\W", "_", read.name)
     inner = scope.within(items, variable)
-    fields = ", ".join(f"{quoted(f.name)} := {_MODES[f.mode](f, inner)}" for f in read.fields)
+    fields = ", ".join(f"{identifier(f.name)} := {_MODES[f.mode](f, inner)}" for f in read.fields)
     return f"list_transform({items.sql}, lambda {variable}: struct_pack({fields}))"
 
 

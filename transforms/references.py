@@ -16,6 +16,8 @@ def reference_columns(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
     ``raw`` holds ``NAME~reference``, ``NAME~type`` and ``NAME~identifier`` (String). All columns returned are String.
     """
     name = element.name
+    parts = [f"{name}~reference", f"{name}~type", f"{name}~identifier", f"{name}_display"]
+    raw = raw.select(pl.col(p) if p in raw.columns else pl.lit(None, pl.String).alias(p) for p in parts)
     reference, declared = pl.col(f"{name}~reference"), pl.col(f"{name}~type")
     if raw[f"{name}~reference"].null_count() == raw.height:
         parsed = raw.with_columns(id=pl.lit(None, pl.String), type=pl.lit(None, pl.String))
@@ -35,7 +37,8 @@ def reference_columns(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
     for column, of in ((element.patient, "Patient"), (element.encounter, "Encounter")):
         if column:
             by_column[column] = pl.when(kind == of).then(ident)
-    return parsed.select(by_column[column].alias(column) for column in wanted).get_columns()
+    made = parsed.select(by_column[column].alias(column) for column in wanted).get_columns()
+    return [column for column in made if column.null_count() < len(column)]
 
 
 def _parse(raw: pl.DataFrame, reference: pl.Expr, declared: pl.Expr, element: Element) -> pl.DataFrame:

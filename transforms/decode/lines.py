@@ -1,0 +1,98 @@
+"""The lines of a chunk as one string column, numbered and hashed, without copying the bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import Chunk
+
+_LINE_FEED, _CARRIAGE_RETURN = 10, 13
+_TYPE_FIRST = r'^\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"\s*[,}]'
+_BLANK_LINE = r"^[ \t\r\n]*$"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines that are not blank. ``frame`` holds, a row per line in order:
+
+    ``text`` String (the line with its line feed; where ``utf8`` is false, bytes that are no UTF-8 are replaced in it), ``line`` Int64 (1-based
+    number in the file), ``offset`` Int64 (byte offset in the file), ``start``/``end`` Int64 (its bytes in ``data``).
+    """
+
+    data: bytes
+    frame: pl.DataFrame
+    utf8: bool
+
+    def payload(self, row: int) -> bytes:
+        """The bytes of one line as received."""
+        start, end = self.frame["start"][row], self.frame["end"][row]
+        return self.data[start:end]
+
+    def not_utf8(self) -> list[int]:
+        """Rows whose bytes are no UTF-8."""
+        return [row for row in range(self.frame.height) if not _is_utf8(self.payload(row))]
+
+
+def split_lines(chunk: Chunk) -> Lines:
+    """Split a chunk into its lines; blank ones (white space of JSON only) are left out but counted in the numbers."""
+    data = chunk.data
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED).astype(np.int64)
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1)) if len(ends) else ends
+    utf8 = _is_utf8(data)
+    bounds = np.concatenate((starts, ends[-1:] + 1))
+    kind = pa.large_string() if utf8 else pa.large_binary()
+    array = pa.Array.from_buffers(kind, len(ends), [None, pa.py_buffer(bounds), pa.py_buffer(data)])
+    text = pl.from_arrow(array)
+    assert isinstance(text, pl.Series)
+    if not utf8:
+        text = pl.Series([_lossy(data[s:e]) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)], dtype=pl.String)
+    offsets = starts + chunk.offset if chunk.offsets is None else np.asarray(chunk.offsets, np.int64)
+    frame = pl.DataFrame(
+        {
+            "text": text,
+            "line": np.arange(chunk.line, chunk.line + len(ends), dtype=np.int64),
+            "offset": offsets,
+            "start": starts,
+            "end": ends,
+        }
+    )
+    blank = frame["text"].str.contains(_BLANK_LINE)
+    return Lines(data, frame.filter(~blank) if blank.any() else frame, utf8)
+
+
+def hash_lines(lines: Lines) -> pl.Series:
+    """SHA-256 of each line's bytes as received, without its line ending; Binary of 32 bytes."""
+    view = memoryview(lines.data)
+    starts, ends = lines.frame["start"].to_list(), lines.frame["end"].to_list()
+    sha256 = hashlib.sha256
+    if b"\r\n" in lines.data:
+        ends = [e - 1 if view[e - 1] == _CARRIAGE_RETURN else e for e in ends]
+    return pl.Series(
+        "content_hash", [sha256(view[s:e]).digest() for s, e in zip(starts, ends, strict=True)], dtype=pl.Binary
+    )
+
+
+def type_when_first(text: pl.Expr) -> pl.Expr:
+    """The resource type where `resourceType` is the first key, as nearly every server writes it; else null."""
+    return text.str.extract(_TYPE_FIRST, 1)
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        pa.Array.from_buffers(
+            pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int64)), pa.py_buffer(data)]
+        ).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _lossy(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
