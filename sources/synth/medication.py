@@ -98,8 +98,8 @@ def _medication(life: Life, drug: Drug, chance: float) -> str:
         text = drug.display if chance < 0.6 else drug.name.capitalize()
         coded = coding(_RXNORM, drug.rxnorm, drug.display)
         return f'"medicationCodeableConcept":{{"coding":[{coded}],"text":{quoted(text)}}}'
-    number = tuple(drugs()).index(drug.name)
-    return f'"medicationReference":{reference("Medication", life.region.uid("Medication", number), drug.display)}'
+    identifier = life.region.uid("Medication", tuple(drugs()).index(drug.name))
+    return f'"medicationReference":{reference("Medication", identifier, drug.display)}'
 
 
 def _dose(drug: Drug) -> str:

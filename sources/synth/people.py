@@ -165,7 +165,7 @@ def related(life: Life, ink: Ink) -> list[str]:
     relation = ("MTH", "mother") if child else ("SPS", "spouse")
     female = child or not life.female
     birth = day_text(
-        life.born - between(rng, 20, 38) * 365 if child else life.born + between(rng, -900, 900), 10
+        life.born - between(rng, 20, 38) * 365 if child else life.born + between(rng, -900, 300), 10
     )
     return [
         _RELATED

@@ -1,4 +1,4 @@
-"""What patients of a region share: Organization, Location, Practitioner, PractitionerRole, Medication, Group."""
+"""What a region's patients share: Organization, Location, Practitioner and role, Medication, Group."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def medications(region: Region, ink: Ink) -> list[str]:
 
 
 def groups(region: Region, ink: Ink, registers: tuple[list[str], list[str]]) -> list[str]:
-    """The register of people with diabetes and the list of an insurer's members, given their patients' ids."""
+    """The register of people with diabetes and the list of an insurer's members, by their ids."""
     about = (
         ("Diabetes register", coding(_SNOMED, "44054006", "Diabetes mellitus type 2"), LABORATORY - 4),
         (f"Members of {region.organizations[INSURERS[0]]}", "", INSURERS[0]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 _PLACE = re.compile(r"\$([a-z_]+)")
 
@@ -15,6 +15,7 @@ def template(text: str) -> str:
     return _PLACE.sub(r"%(\1)s", flat.replace("%", "%%"))
 
 
+@lru_cache(maxsize=4096)
 def quoted(text: str) -> str:
     """The text as a JSON string, quotation marks included, other alphabets left as they are."""
     return json.dumps(text, ensure_ascii=False)
