@@ -110,11 +110,7 @@ def _claim(life: Life, ink: Ink, visit: Visit) -> str:
 
 def _facts(life: Life, visit: Visit) -> dict[str, str]:
     """What claim and benefit have in common."""
-    kind = (
-        ("institutional", "Institutional")
-        if visit.kind in ("IMP", "EMER")
-        else ("professional", "Professional")
-    )
+    kind = ("institutional", "Institutional") if visit.kind in ("IMP", "EMER") else ("professional", "Professional")
     diagnosis = ""
     if visit.problem is not None:
         condition = life.ref("Condition", visit.problem)
@@ -153,9 +149,7 @@ def _items(life: Life, visit: Visit, charges: list[_Charge], share: str) -> list
 
 def _adjudication(net: float, share: float) -> str:
     paid = round(net * share, 2)
-    return _ADJUDICATION % (
-        _CATEGORIES | {"net": f"{net:.2f}", "own": f"{net - paid:.2f}", "paid": f"{paid:.2f}"}
-    )
+    return _ADJUDICATION % (_CATEGORIES | {"net": f"{net:.2f}", "own": f"{net - paid:.2f}", "paid": f"{paid:.2f}"})
 
 
 def benefits(life: Life, ink: Ink) -> list[str]:

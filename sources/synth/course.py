@@ -59,9 +59,7 @@ def live(seed: int, index: int, region: Region, now: int, quota: int | None = No
     female = rng.random() < 0.52
     years = 0.4 + 17 * rng.random() if rng.random() < 0.14 else 18 + 74 * rng.random()
     born = now // DAY - int(years * YEAR)
-    died = (
-        now - between(rng, 5, 900) * DAY - between(rng, 0, DAY) if years > 58 and rng.random() < 0.2 else None
-    )
+    died = now - between(rng, 5, 900) * DAY - between(rng, 0, DAY) if years > 58 and rng.random() < 0.2 else None
     course = _Course(rng, female, born, now - _SETTLED if died is None else died, quota)
     _visits(course)
     return Life(
@@ -250,8 +248,6 @@ def _treat(course: _Course, visit: Visit, problem: Problem | None) -> None:
             doses = [visit.start + (visit.end - visit.start) * (i + 1) // (count + 1) for i in range(count)]
         at = min(visit.start + 1200, visit.end)
         course.prescriptions.append(
-            Prescription(
-                len(course.prescriptions), drug, at, visit.number, problem.number, tuple(doses), course.doses
-            )
+            Prescription(len(course.prescriptions), drug, at, visit.number, problem.number, tuple(doses), course.doses)
         )
         course.doses += len(doses)

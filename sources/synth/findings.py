@@ -24,7 +24,9 @@ _ALLERGY = template("""
     "code":$code,"patient":$patient,"encounter":$encounter,"onsetDateTime":"$onset","recordedDate":"$recorded",
     "recorder":$doctor,"reaction":[{"substance":$code,"manifestation":[$reaction],"severity":"$severity"}]}
 """)
-_MODIFIER = '"modifierExtension":[{"url":"http://hospital.example.org/fhir/suspected-by-algorithm","valueBoolean":true}],'
+_MODIFIER = (
+    '"modifierExtension":[{"url":"http://hospital.example.org/fhir/suspected-by-algorithm","valueBoolean":true}],'
+)
 _SEVERITIES = (("24484000", "Severe"), ("6736007", "Moderate"), ("255604002", "Mild"))
 
 
@@ -56,9 +58,7 @@ def _condition(life: Life, ink: Ink, problem: Problem) -> str:
         "abated": "" if ended is None else f'"abatementDateTime":"{day_text(ended)}",',
         "recorded": local_day(visit.start, zone) if day_only else moment(visit.start + 300, zone),
         "doctor": life.region.ref("Practitioner", visit.practitioner),
-        "note": ',"note":[{"text":"Patient informed.\\nFollow-up \\"as needed\\"."}]'
-        if rng.random() < 0.1
-        else "",
+        "note": ',"note":[{"text":"Patient informed.\\nFollow-up \\"as needed\\"."}]' if rng.random() < 0.1 else "",
     }
 
 

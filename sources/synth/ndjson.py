@@ -93,7 +93,7 @@ class NdjsonFiles:
             self._file = None
 
     def _put(self, block: bytes, count: int) -> None:
-        assert self._file is not None  # noqa: S101 -- both callers have opened it
+        assert self._file is not None, "both callers have opened it"
         self._file.write(block)
         self._size += len(block)
         self.lines[self._path] += count

@@ -47,11 +47,7 @@ def observations(life: Life, ink: Ink) -> list[str]:
         number = run.first
         for analyte in run.analytes:
             choices = table[analyte.loinc]
-            form = (
-                choices[min(1 + int(habit * (len(choices) - 1)), len(choices) - 1)]
-                if habit > 0
-                else choices[0]
-            )
+            form = choices[min(1 + int(habit * (len(choices) - 1)), len(choices) - 1)] if habit > 0 else choices[0]
             odd = rng.random()
             status, note = "final", ""
             if odd < 0.02:

@@ -72,9 +72,7 @@ def patient(life: Life, ink: Ink) -> list[str]:
         "mail": f"p{number}@example.org",
         "birth": _birth(life, ink),
         "deceased": _deceased(life, ink),
-        "multiple": '"multipleBirthInteger":2,'
-        if ink.rng.random() < 0.03
-        else '"multipleBirthBoolean":false,',
+        "multiple": '"multipleBirthInteger":2,' if ink.rng.random() < 0.03 else '"multipleBirthBoolean":false,',
         "doctor": life.region.ref("Practitioner", life.visits[0].practitioner),
         "organization": life.region.ref("Organization", 0),
     }
@@ -140,9 +138,7 @@ def _birth(life: Life, ink: Ink) -> str:
     text = f'"birthDate":"{day_text(life.born, 4 if chance < 0.06 else 7 if chance < 0.12 else 10)}",'
     if chance > 0.93:
         time = moment(life.born * DAY + between(ink.rng, 6 * 3600, 20 * 3600), Zone.EASTERN)
-        text += (
-            f'"_birthDate":{{"extension":[{{"url":"{_HL7}/patient-birthTime","valueDateTime":"{time}"}}]}},'
-        )
+        text += f'"_birthDate":{{"extension":[{{"url":"{_HL7}/patient-birthTime","valueDateTime":"{time}"}}]}},'
     return text
 
 
@@ -164,9 +160,7 @@ def related(life: Life, ink: Ink) -> list[str]:
         return []
     relation = ("MTH", "mother") if child else ("SPS", "spouse")
     female = child or not life.female
-    birth = day_text(
-        life.born - between(rng, 20, 38) * 365 if child else life.born + between(rng, -900, 300), 10
-    )
+    birth = day_text(life.born - between(rng, 20, 38) * 365 if child else life.born + between(rng, -900, 300), 10)
     return [
         _RELATED
         % {

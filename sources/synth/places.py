@@ -155,9 +155,7 @@ def roles(region: Region, ink: Ink) -> list[str]:
                 "since": day_text(_OPENED + between(ink.rng, 0, 3000)),
                 "practitioner": region.ref("Practitioner", number),
                 "organization": region.ref("Organization", place.organization),
-                "role": concept(
-                    "http://terminology.hl7.org/CodeSystem/practitioner-role", "doctor", "Doctor"
-                ),
+                "role": concept("http://terminology.hl7.org/CodeSystem/practitioner-role", "doctor", "Doctor"),
                 "specialty": concept(_TAXONOMY, code, display),
                 "location": reference("Location", region.uid("Location", place.location)),
                 "phone": _address(region, ink)["phone"],
@@ -194,9 +192,7 @@ def groups(region: Region, ink: Ink, registers: tuple[list[str], list[str]]) -> 
             % {
                 "id": region.uid("Group", number),
                 "meta": ink.meta(ink.now),
-                "code": f'{{"coding":[{code}],"text":{quoted(name)}}}'
-                if code
-                else f'{{"text":{quoted(name)}}}',
+                "code": f'{{"coding":[{code}],"text":{quoted(name)}}}' if code else f'{{"text":{quoted(name)}}}',
                 "name": quoted(name),
                 "quantity": len(members),
                 "manager": region.ref("Organization", manager),

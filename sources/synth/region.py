@@ -63,8 +63,7 @@ def region(seed: int, number: int) -> Region:
     rng = stream(seed, REGION, number)
     city, state, postal = pick(rng, names("city")).split("|")
     people = tuple(
-        (pick(rng, names(("female", "male")[i % 2])), pick(rng, names("family")))
-        for i in range(PRACTITIONERS)
+        (pick(rng, names(("female", "male")[i % 2])), pick(rng, names("family"))) for i in range(PRACTITIONERS)
     )
     organizations = (
         f"{city} Medical Center",

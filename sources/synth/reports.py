@@ -128,8 +128,7 @@ def diagnostic_reports(life: Life, ink: Ink) -> list[str]:
 def _report(life: Life, ink: Ink, run: Run, number: int) -> str:
     rng, visit = ink.rng, life.visits[run.visit]
     results = [
-        life.ref("Observation", run.first + place, analyte.display)
-        for place, analyte in enumerate(run.analytes)
+        life.ref("Observation", run.first + place, analyte.display) for place, analyte in enumerate(run.analytes)
     ]
     requested = number % 2 == 0
     text = f"{run.panel.display}\nPatient: {life.name}\nResults: {len(results)}\n"

@@ -47,17 +47,13 @@ def _procedure(life: Life, ink: Ink, act: Act) -> str:
     rng, visit, operation = ink.rng, life.visits[act.visit], act.operation
     zone, chance = visit.place.zone, rng.random()
     if chance < 0.7:
-        performed = (
-            f'"performedPeriod":{{"start":"{moment(act.start, zone)}","end":"{moment(act.end, zone)}"}}'
-        )
+        performed = f'"performedPeriod":{{"start":"{moment(act.start, zone)}","end":"{moment(act.end, zone)}"}}'
     elif chance < 0.9:
         performed = f'"performedDateTime":"{moment(act.start, zone)}"'
     else:
         performed = f'"performedDateTime":"{local_day(act.start, zone)}"'
     reason = "" if act.problem is None else f',"reasonReference":[{life.ref("Condition", act.problem)}]'
-    site = (
-        f',"bodySite":[{concept(_SNOMED, operation.site, operation.site_display)}]' if operation.site else ""
-    )
+    site = f',"bodySite":[{concept(_SNOMED, operation.site, operation.site_display)}]' if operation.site else ""
     return _PROCEDURE % {
         "id": life.uid("Procedure", act.number),
         "meta": ink.meta(visit.end),

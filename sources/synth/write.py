@@ -19,9 +19,7 @@ from sources.synth.records import batches
 Planted = tuple[str, int, str, str, str]  # file, line, resource type, fault, reason
 
 
-def write_synth(
-    plan: SynthPlan, folder: Path, *, progress: Callable[[int], None] | None = None
-) -> SynthReport:
+def write_synth(plan: SynthPlan, folder: Path, *, progress: Callable[[int], None] | None = None) -> SynthReport:
     """Write the plan's records into ``folder`` and report what was written.
 
     ``Patient.000.ndjson`` and so on, one family of files for each type; ``manifest.json`` as a finished
@@ -63,9 +61,7 @@ class _Export:
         self.bytes = 0
         self._plan = plan
         self._folder = folder
-        self._files = {
-            kind: NdjsonFiles(folder, kind, plan.compress, plan.file_bytes) for kind in plan.wanted()
-        }
+        self._files = {kind: NdjsonFiles(folder, kind, plan.compress, plan.file_bytes) for kind in plan.wanted()}
         self._planter = Planter()
         self._planted: list[Planted] = []
         self._chances = {kind: stream(plan.seed, FAULTS, TYPES.index(kind)).random for kind in plan.wanted()}
@@ -115,10 +111,7 @@ class _Export:
         )
 
     def _manifest(self, counts: dict[Path, int], time: str) -> Path:
-        output = [
-            {"type": path.name.split(".")[0], "url": path.name, "count": count}
-            for path, count in counts.items()
-        ]
+        output = [{"type": path.name.split(".")[0], "url": path.name, "count": count} for path, count in counts.items()]
         manifest = {
             "transactionTime": time,
             "request": "https://fhir.example.org/$export",
