@@ -23,9 +23,10 @@ from transforms.fhirpath.grammar import parse
 from transforms.fhirpath.navigate import boolean, is_root, single, valued
 from transforms.fhirpath.resolve import resolve
 from transforms.fhirpath.shape import Shape, duckdb_type, text_literal
-from transforms.fhirpath.sql import render
+from transforms.fhirpath.sql import decimal_text, render
 from transforms.fhirpath.tree import (
     EMPTY,
+    Choice,
     Field,
     Filter,
     Here,
@@ -76,6 +77,18 @@ class Scope(msgspec.Struct, frozen=True, eq=False):
         here = Here(collection.type, False, shape, variable)
         return Scope(collection.type, shape, here, self.resource, self.constants, row_index or self.row_index)
 
+    def detached(self, type_name: str, variable: str, text: bool = False, row_index: str = "0") -> Scope:
+        """The scope of a value that is read by itself, not as part of this one: it has a shape of its own.
+
+        ``variable`` is the SQL of the value: a struct of ``shape.structure()``, or with ``text`` its JSON
+        text.
+        """
+        shape = Shape("", type_name)
+        if text:
+            shape.want_whole()
+        here = Here(type_name, False, shape, variable)
+        return Scope(type_name, shape, here, self.resource, self.constants, row_index)
+
     def context(self, path: str) -> Context:
         """The surroundings of a path that starts here."""
         return Context(path, self.focus, self.resource, self.constants, self.row_index, resolve)
@@ -84,11 +97,11 @@ class Scope(msgspec.Struct, frozen=True, eq=False):
 class Compiled:
     """A compiled path: its FHIR type ("empty" for ``{}``), whether it is a collection, and its SQL."""
 
-    def __init__(self, path: str, node: Typed, json: bool = False) -> None:
-        """``json``: the SQL is JSON text."""
+    def __init__(self, path: str, node: Typed, json: bool = False, type_name: str | None = None) -> None:
+        """``json``: the SQL is JSON text. ``type_name``: the FHIR type, where the SQL shows another."""
         self.path = path
         self.node = node
-        self.type = node.type
+        self.type = type_name or node.type
         self.many = node.many
         self.json = json
 
@@ -101,7 +114,7 @@ class Compiled:
     def sql_type(self) -> str:
         """The DuckDB type of the SQL: VARCHAR, DOUBLE, BIGINT, BOOLEAN or STRUCT, with [] for collections."""
         suffix = "[]" if self.many else ""
-        if self.json or self.type == EMPTY:
+        if self.json or self.type == EMPTY or self.node.type == "string":
             return f"VARCHAR{suffix}"
         return f"{duckdb_type(self.type) if fhir_types.is_primitive(self.type) else 'STRUCT'}{suffix}"
 
@@ -136,10 +149,45 @@ def compile_path(path: str, scope: Scope, *, literal: bool = False, one: bool = 
     return Compiled(path, node)
 
 
-def compile_condition(path: str, scope: Scope) -> Compiled:
-    """The SQL of a path as a boolean: true, false or NULL; an item that is no boolean counts as true."""
+def compile_digits(path: str, scope: Scope, *, one: bool = False) -> Compiled:
+    """As :func:`compile_path`, but a decimal is its text: the digits as sent of an element, else the shortest."""
     context = scope.context(path)
-    return Compiled(path, boolean(resolve(parse(path), context), 0, context))
+    node = valued(resolve(parse(path), context), 0, context)
+    type_name = node.type
+    if type_name == "decimal":
+        node = _digits(node)
+    if one:
+        node = single(node, 0, context)
+    _must_be_value(node, context)
+    return Compiled(path, node, type_name=type_name)
+
+
+def compile_items(path: str, scope: Scope, *, one: bool = False) -> Compiled:
+    """The SQL of the items of a path of complex type as JSON texts: a LIST, or with ``one`` its only item."""
+    context = scope.context(path)
+    node = valued(resolve(parse(path), context), 0, context)
+    _must_be_value(node, context)
+    if kind(node.type) != "complex":
+        raise context.error(0, f"its items are single values of type {node.type}")
+    _want_items(node, context)
+    if one:
+        node = single(node, 0, context)
+    elif not node.many:
+        node = Template(node.type, True, node.shape, "CASE WHEN {0} IS NOT NULL THEN [{0}] END", (node,))
+    return Compiled(path, node, json=True)
+
+
+def compile_condition(path: str, scope: Scope, *, strict: bool = False) -> Compiled:
+    """The SQL of a path as a boolean: true, false or NULL.
+
+    An item that is no boolean counts as true (FHIRPath 4.5), but with ``strict`` it is a PathError.
+    """
+    context = scope.context(path)
+    node = resolve(parse(path), context)
+    if strict and kind(node.type) != "boolean":
+        what = "several types" if isinstance(node, Choice) else f"a {node.type}"
+        raise context.error(0, f"a condition is true or false and this is {what}: compare it, or use exists()")
+    return Compiled(path, boolean(node, 0, context))
 
 
 def compile_json(path: str, scope: Scope) -> Compiled:
@@ -152,19 +200,33 @@ def compile_json(path: str, scope: Scope) -> Compiled:
     node = valued(resolve(parse(path), context), 0, context)
     _must_be_value(node, context)
     if kind(node.type) != "complex":
-        return Compiled(
-            path, Template(node.type, False, None, "CAST(to_json({0}) AS VARCHAR)", (node,)), json=True
-        )
+        return Compiled(path, Template(node.type, False, None, "CAST(to_json({0}) AS VARCHAR)", (node,)), json=True)
     if isinstance(node, Field):
         if node.shape is not None:
             node.shape.want_whole()
         return Compiled(path, Whole(node.type, node.of.many, node.shape, node.of, node.key), json=True)
+    _want_items(node, context)
+    sql = "list_transform({0}, lambda v: CAST(v AS VARCHAR))" if node.many else "CAST({0} AS VARCHAR)"
+    return Compiled(path, Template(node.type, node.many, None, sql, (node,)), json=True)
+
+
+def _want_items(node: Typed, context: Context) -> None:
     for part in node.parts if isinstance(node, Union) else (node,):
         if part.shape is None or isinstance(part, Template):
             raise context.error(0, f"this {node.type} is worked out and has no JSON of its own")
         part.shape.want_items()
-    sql = "list_transform({0}, lambda v: CAST(v AS VARCHAR))" if node.many else "CAST({0} AS VARCHAR)"
-    return Compiled(path, Template(node.type, node.many, None, sql, (node,)), json=True)
+
+
+def _digits(node: Typed) -> Typed:
+    """A decimal as text; several that were joined or filtered have only their value left."""
+    if isinstance(node, Field):
+        return digits(node)
+    if isinstance(node, Pick):
+        of = _digits(node.of)
+        return Pick("string", False, None, of, node.index)
+    text = decimal_text("v" if node.many else "{0}")
+    sql = f"list_transform({{0}}, lambda v: {text})" if node.many else text
+    return Template("string", node.many, None, sql, (node,))
 
 
 def _literal(node: Typed, context: Context) -> Typed:

@@ -60,15 +60,13 @@ def call(invocation: Invocation) -> Typed:
         least, most = function.least, function.most
     else:
         known = ", ".join(sorted([*_FUNCTIONS, *SCALARS]))
-        raise invocation.context.error(
-            invocation.at, f"there is no function {invocation.name}(); there are: {known}"
-        )
+        raise invocation.context.error(invocation.at, f"there is no function {invocation.name}(); there are: {known}")
     if not least <= given <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
         raise invocation.error(f"takes {wanted} argument(s), {given} given")
     if scalar is not None:
         return _scalar(invocation, scalar)
-    assert function is not None  # noqa: S101 - for the type checker: one of the two was found
+    assert function is not None
     return function.node(invocation)
 
 
@@ -280,9 +278,7 @@ def _boundary(low: bool) -> Callable[[Invocation], Typed]:
             elif isinstance(of, Value):
                 text = Value("string", False, None, f"'{of.text}'", of.text)
             else:
-                raise invocation.error(
-                    "needs the digits as sent, so it must stand right behind a decimal element"
-                )
+                raise invocation.error("needs the digits as sent, so it must stand right behind a decimal element")
             return Template("decimal", False, None, temporal.decimal_boundary(low), (text,))
         templates = {
             "date": temporal.date_boundary,

@@ -155,9 +155,7 @@ def _member_of_choice(of: Choice, name: str, at: int, context: Context) -> Typed
         return member(field(of.of, fits[0].name, fits[0].type, False), name, at, context)
     offered = ", ".join(o.type for o in (fits or of.options))
     what = "several types have" if fits else "no type has"
-    raise context.error(
-        at, f"{of.base}[x]: {what} an element {name!r}; pick one with ofType(), of: {offered}"
-    )
+    raise context.error(at, f"{of.base}[x]: {what} an element {name!r}; pick one with ofType(), of: {offered}")
 
 
 def _member_of_primitive(of: Typed, name: str, at: int, context: Context) -> Typed:
@@ -165,9 +163,7 @@ def _member_of_primitive(of: Typed, name: str, at: int, context: Context) -> Typ
     if name not in ("extension", "id"):
         raise context.error(at, f"{of.type} has no element {name!r}: it is a single value")
     if not isinstance(of, Field):
-        raise context.error(
-            at, f"{name!r} of a {of.type} can be read only right behind the name of the element"
-        )
+        raise context.error(at, f"{name!r} of a {of.type} can be read only right behind the name of the element")
     return member(field(of.of, f"_{of.key}", "Element", of.repeats), name, at, context)
 
 

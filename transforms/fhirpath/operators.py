@@ -126,9 +126,7 @@ def _temporal(op: str, left: Typed, right: Typed, at: int, context: Context) -> 
     if _is_day(right) and isinstance(right, Value):
         return _boolean(temporal.comparison_with_day(op, right.text), left)
     left, right = _with_offset(left, at, context), _with_offset(right, at, context)
-    full = all(
-        node.type == "instant" or (isinstance(node, Value) and len(node.text) > 10) for node in (left, right)
-    )
+    full = all(node.type == "instant" or (isinstance(node, Value) and len(node.text) > 10) for node in (left, right))
     return _boolean(temporal.comparison(op, kind(left.type) == "time", full), left, right)
 
 
@@ -171,9 +169,7 @@ def _membership(item: Typed, collection: Typed, at: int, context: Context) -> Ty
     if not collection.many:
         inside = _boolean("ifnull({0}, false)", _equality(item, collection, at, context))
         return _boolean("CASE WHEN {0} THEN {1} END", some(item), inside)
-    return _boolean(
-        "CASE WHEN {0} IS NOT NULL THEN ifnull(list_contains({1}, {0}), false) END", item, collection
-    )
+    return _boolean("CASE WHEN {0} IS NOT NULL THEN ifnull(list_contains({1}, {0}), false) END", item, collection)
 
 
 def _arithmetic(op: str, left: Typed, right: Typed, at: int, context: Context) -> Typed:

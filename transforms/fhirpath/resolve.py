@@ -78,9 +78,7 @@ def _literal(literal: Literal, context: Context) -> Typed:
         case "decimal":
             sql = f"{literal.text}::DOUBLE"
         case "Quantity":
-            raise context.error(
-                literal.at, "quantities are not compared here: compare .value, and .code or .unit"
-            )
+            raise context.error(literal.at, "quantities are not compared here: compare .value, and .code or .unit")
         case _:
             sql = literal.text
     return Value(literal.type, False, None, sql, literal.text)

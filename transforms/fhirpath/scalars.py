@@ -74,10 +74,7 @@ SCALARS: dict[str, Scalar] = {
     "log": _real("CASE WHEN {0} > 0 AND {1} > 0 AND {1} <> 1 THEN ln({0}) / ln({1}) END", "number"),
     "power": _real("CASE WHEN {0} >= 0 OR {1} = trunc({1}) THEN pow({0}, {1}) END", "number"),
     "toInteger": Scalar(
-        (
-            "CASE WHEN regexp_full_match(CAST({0} AS VARCHAR), '[+-]?[0-9]+')"
-            " THEN TRY_CAST({0} AS BIGINT) END",
-        ),
+        ("CASE WHEN regexp_full_match(CAST({0} AS VARCHAR), '[+-]?[0-9]+') THEN TRY_CAST({0} AS BIGINT) END",),
         ("text", "number"),
         result="integer",
     ),

@@ -132,9 +132,7 @@ class Shape:
 
     def _must_not_be_settled(self) -> None:
         if self.settled:
-            raise RuntimeError(
-                f"{self.key!r} is asked for as JSON after SQL that reads it otherwise was rendered"
-            )
+            raise RuntimeError(f"{self.key!r} is asked for as JSON after SQL that reads it otherwise was rendered")
 
     def _fields(self) -> dict[str, _Layout]:
         return {key: shape._layout() for (key, _, _), shape in self.children.items()}

@@ -54,9 +54,7 @@ class Names(msgspec.Struct, frozen=True):
         indexed = variable is not None and variable.indexed
         inner = Names(
             self.items if variable is None else {**self.items, variable: name},
-            {**self.ordinals, variable: f"(i{self.depth + 1} - 1)"}
-            if variable is not None
-            else self.ordinals,
+            {**self.ordinals, variable: f"(i{self.depth + 1} - 1)"} if variable is not None else self.ordinals,
             self.depth + 1,
         )
         return name, f"lambda {name}, i{self.depth + 1}:" if indexed else f"lambda {name}:", inner
@@ -69,6 +67,17 @@ class Names(msgspec.Struct, frozen=True):
 def render(node: Typed, names: Names = Names()) -> str:  # noqa: B008 - immutable
     """The SQL of a node."""
     return _RENDER[type(node)](node, names)
+
+
+def decimal_text(value: str) -> str:
+    """SQL of the shortest text of a double: plain decimal notation without exponent and without ``.0``."""
+    text = f"CAST({value} AS VARCHAR)"
+    small = (
+        f"regexp_extract({text}, '^-?') || '0.'"
+        f" || repeat('0', CAST(split_part({text}, 'e-', 2) AS INTEGER) - 1)"
+        f" || regexp_replace(split_part({text}, 'e', 1), '[-.]', '', 'g')"
+    )
+    return f"CASE WHEN contains({text}, 'e-') THEN {small} ELSE regexp_replace({text}, '[.]0$', '') END"
 
 
 def _here(node: Here, _names: Names) -> str:
@@ -94,7 +103,8 @@ def _step(node: _Child, parent: str) -> str:
         parent = f"from_json({parent}, {text_literal(shape.structure())})"
     prefix = f"{parent}." if parent else ""
     if isinstance(node, Digits):
-        return _digits(prefix + identifier(f"#{node.key}"), prefix + identifier(node.key))
+        text = decimal_text(prefix + identifier(node.key))
+        return f"coalesce({prefix}{identifier('#' + node.key)}, {text})"
     sql = prefix + identifier(node.key)
     if isinstance(node, Whole):
         return f"CAST({sql} AS VARCHAR)"
@@ -108,20 +118,6 @@ def _step(node: _Child, parent: str) -> str:
         item = '"JSON"' if own.as_items else own.structure()
         return f"from_json({sql}, {text_literal(f'[{item}]')})"
     return f"from_json({sql}, {text_literal(own.structure())})" if own.is_leaf() else sql
-
-
-def _digits(sent: str, value: str) -> str:
-    """The digits as sent, else the shortest text of the number, without exponent and without ``.0``."""
-    text = f"CAST({value} AS VARCHAR)"
-    small = (
-        f"regexp_extract({text}, '^-?') || '0.'"
-        f" || repeat('0', CAST(split_part({text}, 'e-', 2) AS INTEGER) - 1)"
-        f" || regexp_replace(split_part({text}, 'e', 1), '[-.]', '', 'g')"
-    )
-    return (
-        f"coalesce({sent}, CASE WHEN contains({text}, 'e-') THEN {small}"
-        f" ELSE regexp_replace({text}, '[.]0$', '') END)"
-    )
 
 
 def _field(node: _Child, names: Names) -> str:

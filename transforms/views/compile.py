@@ -1,0 +1,82 @@
+"""ViewDefinition to DuckDB SQL: the face of this package.
+
+view = compile_view(parse_view(text))
+source = f"read_ndjson('observations.ndjson', columns={view.shape.columns()})"
+duckdb.sql(view.sql(source))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.view_definition import ViewDefinition
+from transforms.fhirpath.shape import Shape, identifier
+from transforms.views.plan import Plan, plan_view
+from transforms.views.rows import RowMaker
+
+
+@dataclass(frozen=True, slots=True)
+class ViewColumn:
+    """A column of the result. ``duckdb_type`` has [] for collections; complex FHIR types are JSON text."""
+
+    name: str
+    fhir_type: str
+    collection: bool
+    duckdb_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledView:
+    """A view that can be run over any relation with the columns of its shape and rows of its resource type.
+
+    ``shape.literals()`` are the decimals for which the relation should have the digits as sent.
+    """
+
+    resource: str
+    columns: tuple[ViewColumn, ...]
+    shape: Shape
+    _select: str
+    _where: str
+
+    def sql(self, source: str) -> str:
+        """The query over ``source``: a table, a table function or a subquery in parentheses."""
+        return self._select.replace(_SOURCE, f"{source}{self._where}")
+
+
+# Stands where the source goes; no path can contain it, as FHIRPath has no NUL.
+_SOURCE = "\0"
+
+
+def compile_view(view: ViewDefinition) -> CompiledView:
+    """Compile a view to one query.
+
+    A resource makes a row for every combination of the rows of its selections. Dates and decimals are text
+    as sent, integers BIGINT, unless a tag ``ansi/type`` asks for another type. At run time it is an error,
+    which does not show the value, if a column that is no collection has several values.
+    Raises ViewError when a path does not fit the resource or a type is not what is declared.
+    """
+    plan = plan_view(view)
+    output = {column.key: column for column in plan.block.all_columns()}
+    columns = tuple(
+        ViewColumn(column.name, column.fhir_type, column.collection, column.duckdb_type) for column in output.values()
+    )
+    names = {key: column.name for key, column in output.items()}
+    where = " AND ".join(f"({condition.sql})" for condition in plan.conditions)
+    return CompiledView(
+        view.resource, columns, plan.scope.shape, _select(plan, names), f" WHERE {where}" if where else ""
+    )
+
+
+def _select(plan: Plan, names: Mapping[str, str]) -> str:
+    """The query without its conditions: lists of rows are crossed and unnested once."""
+    maker = RowMaker()
+    parts = maker.parts(plan.block)
+    single = {key: sql for part in parts if part.one is not None for key, sql in part.one.items()}
+    lists = [part for part in parts if part.one is None]
+    if not lists:
+        fields = ", ".join(f"{single[key]} AS {identifier(name)}" for key, name in names.items())
+        return f"SELECT {fields} FROM {_SOURCE}"
+    inner = "".join(f"{sql} AS {key}, " for key, sql in single.items())
+    outer = ", ".join(f"{key if key in single else f'r.{key}'} AS {identifier(name)}" for key, name in names.items())
+    return f"SELECT {outer} FROM (SELECT {inner}unnest({maker.cross(lists).many}) AS r FROM {_SOURCE})"
