@@ -1,0 +1,229 @@
+"""From paths, folders, globs and manifests to the files that are data."""
+
+from __future__ import annotations
+
+import glob
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from schemas.errors import IntegrityError, UsageError
+from sources.content import DATA_SUFFIXES, is_data_name
+from sources.manifest import (
+    LARGEST_MANIFEST,
+    MANIFEST_NAME,
+    Manifest,
+    beside,
+    find_output,
+    parse_manifest,
+    refuse_missing,
+)
+from sources.stored import storage_errors
+
+_HEAD_BYTES = 64 * 1024  # a manifest names itself within its first bytes
+_LOADABLE = f"files named {', '.join('*' + suffix for suffix in DATA_SUFFIXES)} (also .gz, .zst)"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Absolute paths of the data files in order, the manifests met, and the files of folders that were
+    passed over."""
+
+    files: tuple[str, ...]
+    manifests: tuple[Manifest, ...]
+    ignored: tuple[str, ...]
+
+
+def select(inputs: Sequence[str | Path]) -> Selection:
+    """Find the files that ``inputs`` mean; a file that is met twice is taken once.
+
+    A file given by its name is data whatever it is called, unless it is a manifest: that means the files it
+    lists. Raises :class:`UsageError` for a path that is not there, is neither file nor folder, or holds
+    nothing to load; :class:`IntegrityError` for an export with missing files; :class:`StorageError` for
+    what cannot be read.
+    """
+    if not inputs:
+        raise UsageError("nothing to load was named; name a file, a folder or a glob")
+    selector = _Selector()
+    for each in inputs:
+        selector.add(os.fspath(each))
+    return Selection(tuple(selector.files.values()), tuple(selector.manifests.values()), tuple(selector.ignored))
+
+
+def sort_out(uris: Sequence[str], manifests: Sequence[Manifest], *, whole: bool = True) -> tuple[list[str], list[str]]:
+    """Tell the data files of one folder from the others, by name and by what its manifests say of them.
+
+    Raises :class:`IntegrityError` when ``uris`` are a ``whole`` folder and a manifest's files are there in
+    part only.
+    """
+    aside = {manifest.uri for manifest in manifests}
+    for manifest in manifests:
+        aside.update(uri for file in (*manifest.deleted, *manifest.errors) for uri in beside(manifest, file))
+    data = [uri for uri in uris if _is_data(uri) and uri not in aside]
+    taken = set(data)
+    for manifest in manifests:
+        found, missing = find_output(manifest, taken.__contains__)
+        if whole and missing and (found or not data):
+            raise refuse_missing(manifest, missing)
+    return data, [uri for uri in uris if uri not in taken]
+
+
+def manifests_beside(folder: str) -> list[Manifest]:
+    """The manifests of a folder as far as their names show it: ``*manifest*.json``."""
+    with storage_errors(folder):
+        paths = sorted(str(path) for path in Path(folder).iterdir() if "manifest" in path.name.lower())
+    return _manifests_among(paths)
+
+
+def read_manifest(path: str) -> Manifest | None:
+    """The manifest in the file ``path``, or None when it is something else.
+
+    Raises :class:`IntegrityError` for a file called ``manifest.json`` that is not JSON, and a manifest that
+    is wrong.
+    """
+    if not path.lower().endswith(".json") or not Path(path).is_file():
+        return None
+    with storage_errors(path), Path(path).open("rb") as file:
+        data = file.read(_HEAD_BYTES)
+        if b'"transactionTime"' in data or b'"output"' in data or posixpath.basename(path) == MANIFEST_NAME:
+            data += file.read(LARGEST_MANIFEST)
+    manifest = parse_manifest(data, path)
+    if manifest is None and posixpath.basename(path) == MANIFEST_NAME and not _is_json(data):
+        raise IntegrityError(f"{path}: this manifest is not whole; get it again, or remove it")
+    return manifest
+
+
+class _Selector:
+    """What was found so far; files by their identity on disk."""
+
+    def __init__(self) -> None:
+        self.files: dict[tuple[int, int], str] = {}
+        self.manifests: dict[str, Manifest] = {}
+        self.ignored: list[str] = []
+
+    def add(self, given: str) -> None:
+        path = _absolute(given)
+        if _exists(path):
+            if _is_folder(path):
+                self._add_folder(path, given)
+            else:
+                self._add_named(path)
+        elif glob.has_magic(given):
+            self._add_glob(given)
+        else:
+            raise UsageError(f"{given}: there is no such file or folder; check the path")
+
+    def _add_named(self, path: str) -> None:
+        manifest = read_manifest(path)
+        if manifest is None:
+            self._add_file(path)
+            return
+        found, missing = find_output(manifest, lambda uri: Path(uri).is_file())
+        if missing:
+            raise refuse_missing(manifest, missing)
+        self._add_found(found, [manifest])
+
+    def _add_folder(self, folder: str, given: str) -> None:
+        paths = list(_walk(folder, set()))
+        manifests = _manifests_among(paths)
+        data, ignored = sort_out(paths, manifests)
+        if not data and not manifests:
+            raise UsageError(f"{given}: this folder holds nothing to load; looked for {_LOADABLE}")
+        self._add_found(data, manifests, ignored)
+
+    def _add_glob(self, pattern: str) -> None:
+        """A glob is searched like a folder; when it matches no name of data, all it matches are meant."""
+        paths: list[str] = []
+        # Path.glob takes no absolute pattern
+        for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207
+            path = _absolute(match)
+            paths += _walk(path, set()) if _is_folder(path) else [path]
+        if not paths:
+            raise UsageError(f"{pattern}: nothing matches this pattern; check the path")
+        manifests = [
+            each for folder in sorted({posixpath.dirname(path) for path in paths}) for each in manifests_beside(folder)
+        ]
+        data, ignored = sort_out(paths, manifests, whole=False)
+        if data:
+            self._add_found(data, manifests, ignored)
+        else:
+            for path in paths:
+                self._add_named(path)
+
+    def _add_found(self, files: list[str], manifests: list[Manifest], ignored: Sequence[str] = ()) -> None:
+        self.manifests.update((manifest.uri, manifest) for manifest in manifests)
+        self.ignored += ignored
+        for file in files:
+            self._add_file(file)
+
+    def _add_file(self, path: str) -> None:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{path!a}: this file name is not UTF-8; rename the file") from None
+        with storage_errors(path):
+            try:
+                status = Path(path).stat()
+            except FileNotFoundError:
+                raise UsageError(f"{path}: this link leads to no file; remove or repair it") from None
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path}: is a pipe, socket or device, not a file; save its content to a file first")
+        self.files.setdefault((status.st_dev, status.st_ino), path)
+
+
+def _exists(path: str) -> bool:
+    """True also for a link to nowhere; raises StorageError where the system will not tell."""
+    with storage_errors(path):
+        try:
+            Path(path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return True
+
+
+def _manifests_among(paths: Iterable[str]) -> list[Manifest]:
+    return [found for path in paths if (found := read_manifest(path)) is not None]
+
+
+def _absolute(path: str) -> str:
+    return os.path.normpath(Path(path).absolute())
+
+
+def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+    """All files below ``folder`` that are not hidden, by name; no folder is entered twice."""
+    with storage_errors(folder):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        paths = sorted(str(path) for path in Path(folder).iterdir() if not path.name.startswith("."))
+    for path in paths:
+        if _is_folder(path):
+            yield from _walk(path, seen)
+        else:
+            yield path
+
+
+def _is_folder(path: str) -> bool:
+    with storage_errors(path):
+        try:
+            return stat.S_ISDIR(Path(path).stat().st_mode)
+        except FileNotFoundError:  # a link to nowhere
+            return False
+
+
+def _is_data(uri: str) -> bool:
+    return is_data_name(uri) and posixpath.basename(uri).lower() != MANIFEST_NAME
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
