@@ -43,7 +43,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
     "watermark": (
         Column("source", "VARCHAR", "Name of the source."),
         Column("resource_type", "VARCHAR", "FHIR resource type."),
-        Column("read_cursor", _TIME, "Greatest time up to which the source was asked and all files were accounted for."),
+        Column(
+            "read_cursor", _TIME, "Greatest time up to which the source was asked and all files were accounted for."
+        ),
         Column("event_watermark", _TIME, "Greatest `last_updated` seen."),
         Column("updated_at", _TIME, "When this row changed."),
     ),
@@ -61,7 +63,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("check_name", "VARCHAR", "The check that failed."),
         Column("message", "VARCHAR", "What is wrong, in words, without the value."),
         Column("payload", "BLOB", "The line as received.", phi=True),
-        Column("payload_bytes", "BIGINT", "Its length; more than the payload holds when the line was too long to keep."),
+        Column(
+            "payload_bytes", "BIGINT", "Its length; more than the payload holds when the line was too long to keep."
+        ),
         Column("quarantined_at", _TIME, "When it was committed."),
         Column("state", "VARCHAR", "open, replayed or dead."),
     ),

@@ -110,11 +110,7 @@ def _codes(name: str, at: dict[str, str], label: str, prefer: tuple[str, ...]) -
             return [made]
         codings = Read(f"{name}_codings", (at[kind],), Mode.CODINGS)
         column = Column(f"{name}_codings", CODINGS_DTYPE, f"{label}: all codings.", at[kind])
-        return [
-            Element(
-                name, at[kind], kind, Kind.CODING, (*made.reads, codings), (*made.columns, column)
-            )
-        ]
+        return [Element(name, at[kind], kind, Kind.CODING, (*made.reads, codings), (*made.columns, column))]
     if "code" in at:
         return [_plain(f"{name}_code", (at["code"],), "VARCHAR", f"{label}: code.")]
     return []

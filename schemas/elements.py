@@ -168,7 +168,9 @@ def _expand(type_name: str, declared: Field, prefix: str) -> list[Element]:
         stem = prefix + (declared.name or time_stem(last))
         phi = element.type == "date" and last == "birthDate"
         return [
-            time_element(stem, (place.path,), element.type, label=label, required=_is_required(element, declared), phi=phi)
+            time_element(
+                stem, (place.path,), element.type, label=label, required=_is_required(element, declared), phi=phi
+            )
         ]
     if element.type in SINGLE_FIELDS or (declared.fields and not element.many):
         inner = declared.fields or tuple(Field(f) for f in SINGLE_FIELDS[element.type])
@@ -225,7 +227,14 @@ def _primitive(element: fhir_types.Element, place: _Place, declared: Field, name
     if minimum is None:
         minimum = {"positiveInt": 1, "unsignedInt": 0}.get(element.type)
     column = Column(
-        name, dtype, f"{label}.", place.path, _is_required(element, declared), codes, minimum, phi=declared.phi or place.parent in PHI_TYPES
+        name,
+        dtype,
+        f"{label}.",
+        place.path,
+        _is_required(element, declared),
+        codes,
+        minimum,
+        phi=declared.phi or place.parent in PHI_TYPES,
     )
     reads, columns = [Read(name, (place.path,), dtype=dtype)], [column]
     if element.type == "decimal":

@@ -32,7 +32,9 @@ def time_element(
         kind=Kind.TIME,
         reads=(Read(name, paths),),
         columns=(
-            Column(f"{name}_at", "TIMESTAMP WITH TIME ZONE", f"{label}: instant in UTC, null unless sent as one.", path),
+            Column(
+                f"{name}_at", "TIMESTAMP WITH TIME ZONE", f"{label}: instant in UTC, null unless sent as one.", path
+            ),
             Column(
                 f"{name}_date",
                 "DATE",

@@ -14,7 +14,7 @@ import polars as pl
 from schemas.choice import MANY_MARK
 from schemas.dtypes import polars_dtype
 from schemas.reasons import Reason
-from schemas.table import INVALID, PRESENT, Column, Kind, Table
+from schemas.table import IDENTITY, INVALID, PRESENT, Column, Kind, Table
 
 ID_PATTERN = r"^[A-Za-z0-9\-.]{1,64}$"  # FHIR R4 2.24.0.1
 
@@ -22,8 +22,10 @@ ID_PATTERN = r"^[A-Za-z0-9\-.]{1,64}$"  # FHIR R4 2.24.0.1
 @functools.cache
 def model(table: Table) -> pa.DataFrameSchema:
     """The model of the rows of ``table`` as the normaliser leaves them: its columns with their metadata, and the flags."""
-    columns = {c.name: _column(c, table) for c in table.columns()}
+    columns = {c.name: _column(c, table) for e in table.elements for c in e.columns}
+    columns |= {c.name: pa.Column(polars_dtype(c.dtype), nullable=True, metadata=_metadata(c, table)) for c in IDENTITY}
     columns["id"] = _id_column()
+    columns[INVALID + "last_updated"] = _flag(False, Reason.INVALID_TIME)
     for element in table.elements:
         if element.present:
             columns[element.present] = _flag(True, Reason.REQUIRED_MISSING)
@@ -31,9 +33,7 @@ def model(table: Table) -> pa.DataFrameSchema:
             columns[INVALID + element.name] = _flag(False, Reason.INVALID_TIME)
     return pa.DataFrameSchema(
         columns,
-        checks=[
-            _named(Reason.RULE_VIOLATED + ":" + rule.name, _rule(rule.holds)) for rule in table.rules
-        ],
+        checks=[_named(Reason.RULE_VIOLATED + ":" + rule.name, _rule(rule.holds)) for rule in table.rules],
         name=table.name,
         description=table.description,
     )
@@ -64,8 +64,12 @@ def _column(column: Column, table: Table) -> pa.Column:
         nullable=True,
         required=True,
         description=column.description,
-        metadata={"fhirpath": column.path, "phi": column.phi, "table": table.name, "duckdb": column.dtype},
+        metadata=_metadata(column, table),
     )
+
+
+def _metadata(column: Column, table: Table) -> dict[str, object]:
+    return {"fhirpath": column.path, "phi": column.phi, "table": table.name, "duckdb": column.dtype}
 
 
 def _id_column() -> pa.Column:

@@ -65,3 +65,11 @@ class Reason(StrEnum):
         "late",
         "The row's time lies before the event watermark and the late policy is quarantine.",
     )
+
+
+_BY_CODE = {reason.value: reason for reason in Reason}
+
+
+def reason_of(code: str) -> Reason:
+    """The reason with this code; KeyError when there is none."""
+    return _BY_CODE[code]

@@ -80,6 +80,7 @@ class Rejection:
     check: str | None
     message: str
     payload: bytes
+    length: int  # of the line in bytes; more than the payload where only its beginning is kept
 
 
 @dataclass(slots=True)

@@ -10,7 +10,16 @@ from schemas import fhir_types
 _ERROR = "entered-in-error"
 _REQUEST_STATUS = ("draft", "active", "on-hold", "revoked", "completed", _ERROR, "unknown")
 _REQUEST_PRIORITY = ("routine", "urgent", "asap", "stat")
-_REQUEST_INTENT = ("proposal", "plan", "order", "original-order", "reflex-order", "filler-order", "instance-order", "option")
+_REQUEST_INTENT = (
+    "proposal",
+    "plan",
+    "order",
+    "original-order",
+    "reflex-order",
+    "filler-order",
+    "instance-order",
+    "option",
+)
 _FINANCIAL_STATUS = ("active", "cancelled", "draft", _ERROR)
 
 _SUPPLEMENT: dict[tuple[str, str], tuple[str, ...]] = {

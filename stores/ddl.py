@@ -9,9 +9,7 @@ from schemas.table import IDENTITY, Column, Table
 from stores.sql import quoted
 
 MART_VERSION = 1
-HISTORY_COLUMNS = (
-    Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),
-)
+HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
 
 

@@ -26,8 +26,7 @@ _ORDER = f"""
     CASE WHEN {_NUMERIC} THEN ltrim(version_id, '0') ELSE '' END AS version_number,
     coalesce(version_id, '') AS version_text"""
 _DESCENDING = ", ".join(
-    f"{c} DESC"
-    for c in (*_TIME, "version_class", "version_digits", "version_number", "version_text", "content_hash")
+    f"{c} DESC" for c in (*_TIME, "version_class", "version_digits", "version_number", "version_text", "content_hash")
 )
 
 
@@ -75,9 +74,7 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Count
         f"version_id, last_updated, last_updated_nanos, content_hash FROM {step.staged}"
     )
     if _uncontested(connection, step):
-        connection.execute(
-            f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}"
-        )
+        connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}")
         return {kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)}
     _judge(connection, step)
     _move(connection, step)

@@ -44,9 +44,7 @@ def _element(raw: pl.DataFrame, element: Element, there: set[str]) -> tuple[list
         return _items(raw[element.name], element)
     coding = _coding(raw, element) if f"{element.name}{CODING_MARK}" in there else []
     literal = [c.name for c in element.columns if c.name.endswith(LITERAL_MARK)]
-    plain = [
-        _digits(raw, c.name) if c.name in literal else raw[c.name] for c in element.columns if c.name in there
-    ]
+    plain = [_digits(raw, c.name) if c.name in literal else raw[c.name] for c in element.columns if c.name in there]
     return [*coding, *plain], []
 
 

@@ -178,7 +178,7 @@ def _coding(read: Read, scope: Scope) -> str:
 def _codings(read: Read, scope: Scope) -> str:
     path = read.paths[0]
     concept = compile_path(path, scope)
-    pack = "struct_pack(system := k.system, code := k.code, display := k.display, \"text\" := {text})"
+    pack = 'struct_pack(system := k.system, code := k.code, display := k.display, "text" := {text})'
     if not concept.many:
         codings = _codings_of(path, scope)
         return f"list_transform({codings.sql}, lambda k: {pack.format(text='CAST(NULL AS VARCHAR)')})"
@@ -188,7 +188,7 @@ def _codings(read: Read, scope: Scope) -> str:
     item = scope.within(concept, "c")
     codings = _codings_of("$this", item)
     words = compile_path("text", item).sql
-    lone = f"[struct_pack(system := CAST(NULL AS VARCHAR), code := CAST(NULL AS VARCHAR), display := CAST(NULL AS VARCHAR), \"text\" := {words})]"
+    lone = f'[struct_pack(system := CAST(NULL AS VARCHAR), code := CAST(NULL AS VARCHAR), display := CAST(NULL AS VARCHAR), "text" := {words})]'
     each = f"CASE WHEN len({codings.sql}) > 0 THEN list_transform({codings.sql}, lambda k: {pack.format(text=words)}) ELSE {lone} END"
     return f"flatten(list_transform({concept.sql}, lambda c: {each}))"
 

@@ -45,7 +45,9 @@ def _parse(raw: pl.DataFrame, reference: pl.Expr, declared: pl.Expr, element: El
     """Adds ``id`` and ``type``. A `urn:uuid:` says no type: the declared one counts, else the only one allowed."""
     only = element.targets[0] if len(element.targets) == 1 else None
     groups = reference.str.extract_groups(_RELATIVE)
-    frame = raw.with_columns(groups.struct.rename_fields(["relative_type", "relative_id"]).alias("parts")).unnest("parts")
+    frame = raw.with_columns(groups.struct.rename_fields(["relative_type", "relative_id"]).alias("parts")).unnest(
+        "parts"
+    )
     return frame.with_columns(
         id=pl.when(reference.str.starts_with(_URN))
         .then(reference.str.slice(len(_URN)))

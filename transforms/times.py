@@ -99,10 +99,8 @@ def _local(frame: pl.DataFrame) -> pl.Expr:
     x, length = pl.col("x"), pl.col("length")
     clock = x.str.head(_LOCAL_LENGTH)
     if frame.select((length <= _DATE_LENGTH).any()).item():
-        padded = pl.when(length > _DATE_LENGTH).then(clock)
-        for size, rest in _MIDNIGHT.items():
-            padded = padded.when(length == size).then(x + rest)
-        clock = padded
+        rest = length.replace_strict(_MIDNIGHT, default="", return_dtype=pl.String)
+        clock = pl.when(length > _DATE_LENGTH).then(clock).otherwise(x + rest)
     if not _has_leap(frame):
         return _to_datetime(clock)
     leap = _is_leap()

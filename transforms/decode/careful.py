@@ -9,6 +9,7 @@ import functools
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Never
 
@@ -34,8 +35,17 @@ class Fault:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line of a chunk that cannot be read: its row in ``Lines.frame`` and why."""
+
+    row: int
+    resource_type: str
+    fault: Fault
+
+
 class _Head(msgspec.Struct):
-    resourceType: str | None = None  # noqa: N815 - the JSON name
+    resourceType: str | None = None
     id: msgspec.Raw = msgspec.Raw()
 
 
@@ -50,6 +60,12 @@ def resource_type(line: bytes) -> str | Fault:
         return head
     kind: str | None = head.resourceType
     return kind or Fault(Reason.NO_RESOURCE_TYPE, "resourceType", Reason.NO_RESOURCE_TYPE.meaning)
+
+
+def lacks_id(line: bytes) -> bool:
+    """True for an object that can be read and has no id."""
+    head = _decode(_HEAD, line)
+    return not isinstance(head, Fault) and not head.id
 
 
 def resource_id(line: bytes) -> str | None:
@@ -76,12 +92,17 @@ def judge(line: bytes, table: Table | None, *, strictly: bool) -> Fault | None:
 def _decode(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
     try:
         return decoder.decode(line)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return fault_of(error, line)
+
+
+def fault_of(error: Exception, line: bytes) -> Fault:
+    """The fault behind an error that msgspec raised for a line."""
+    if isinstance(error, msgspec.ValidationError):
         return _mistyped(str(error))
-    except RecursionError:
+    if isinstance(error, RecursionError):
         return Fault(Reason.TOO_DEEP, None, Reason.TOO_DEEP.meaning)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _unreadable(line)
+    return _unreadable(line)
 
 
 def _mistyped(message: str) -> Fault:
@@ -130,8 +151,8 @@ def _parse_strictly(line: bytes) -> Fault | None:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, number in counts.items() if number > 1)
         raise _FaultError(Reason.DUPLICATE_KEY, twice if re.fullmatch(r"[#_A-Za-z0-9]{1,64}", twice) else None)
     return made
 

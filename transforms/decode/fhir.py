@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import duckdb
@@ -11,10 +11,10 @@ import polars as pl
 
 from schemas.fhir_types import resource_types
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, Chunk
+from schemas.records import UNKNOWN_TYPE
 from schemas.table import Table
 from transforms.decode import careful
-from transforms.decode.careful import Fault
+from transforms.decode.careful import Fault, Refused
 from transforms.decode.digits import keep_digits
 from transforms.decode.keys import KeyMemory
 from transforms.decode.lines import Lines, type_when_first
@@ -23,15 +23,6 @@ from transforms.decode.suspects import generic_suspicion, suspicion
 from transforms.project import Projection, keys, projection, whole_projection
 
 _ROW = "~line"  # index of a row's line in the chunk
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A line of a chunk that cannot be read: its row in ``Lines.frame`` and why."""
-
-    row: int
-    resource_type: str
-    fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +52,9 @@ class Decoder:
         """Release the connection."""
         self._connection.close()
 
-    def decode(self, lines: Lines) -> tuple[list[TypeBatch], list[Refused]]:
-        """The batches of a chunk by resource type, and the lines that are refused."""
-        types, refused = _types(lines)
+    def decode(self, lines: Lines, without: Set[int] = frozenset()) -> tuple[list[TypeBatch], list[Refused]]:
+        """The batches of a chunk by resource type, and the lines that are refused; rows in ``without`` are passed over."""
+        types, refused = _types(lines, without)
         batches = []
         for (kind,), group in types.group_by(["type"], maintain_order=True):
             table = self._tables.get(str(kind))
@@ -93,7 +84,9 @@ class Decoder:
             bad = bad + _judged(lines, rows, rest, kind, table, strictly=strictly)
         keep, good = _without(text, rows, bad)
         raw, undecodable = self._bisect(plan, good, keep)
-        bad = bad + [Refused(row, kind, Fault(Reason.UNDECODABLE, None, Reason.UNDECODABLE.meaning)) for row in undecodable]
+        bad = bad + [
+            Refused(row, kind, Fault(Reason.UNDECODABLE, None, Reason.UNDECODABLE.meaning)) for row in undecodable
+        ]
         return TypeBatch(kind, table, raw, keep.filter(~keep.is_in(undecodable))), bad
 
     def _plan(self, kind: str, table: Table | None, text: pl.Series) -> Projection:
@@ -138,9 +131,11 @@ class Decoder:
         return pl.concat([first, second], how="vertical"), bad_first + bad_second
 
 
-def _types(lines: Lines) -> tuple[pl.DataFrame, list[Refused]]:
+def _types(lines: Lines, without: Set[int]) -> tuple[pl.DataFrame, list[Refused]]:
     """``row`` (UInt32) and ``type`` of every line that says one, and the lines that do not."""
-    frame = lines.frame.select("text", type=type_when_first(pl.col("text"))).with_row_index("row")
+    frame = lines.frame.select(type=type_when_first(pl.col("text"))).with_row_index("row")
+    if without:
+        frame = frame.filter(~pl.col("row").is_in(list(without)))
     refused = []
     if not lines.utf8:
         for row in lines.not_utf8():
@@ -154,7 +149,9 @@ def _types(lines: Lines) -> tuple[pl.DataFrame, list[Refused]]:
         else:
             told[row] = found
     if told:
-        by_row = pl.DataFrame({"row": list(told), "told": list(told.values())}, schema={"row": frame["row"].dtype, "told": pl.String})
+        by_row = pl.DataFrame(
+            {"row": list(told), "told": list(told.values())}, schema={"row": frame["row"].dtype, "told": pl.String}
+        )
         frame = frame.join(by_row, on="row", how="left", maintain_order="left").with_columns(
             type=pl.coalesce("type", "told")
         )

@@ -18,10 +18,11 @@ _BLANK_LINE = r"^[ \t\r\n]*$"
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines that are not blank. ``frame`` holds, a row per line in order:
+    """The resources of a chunk, one a line. ``frame`` holds, a row per resource in order:
 
     ``text`` String (the line with its line feed; where ``utf8`` is false, bytes that are no UTF-8 are replaced in it), ``line`` Int64 (1-based
-    number in the file), ``offset`` Int64 (byte offset in the file), ``start``/``end`` Int64 (its bytes in ``data``).
+    number in the file), ``offset`` Int64 (byte offset in the file), ``start``/``end`` Int64 (its bytes in ``data``), and
+    ``content_hash`` Binary (SHA-256 of those bytes). ``data`` is as received; ``text`` may have references of a Bundle resolved.
     """
 
     data: bytes
@@ -39,7 +40,7 @@ class Lines:
 
 
 def split_lines(chunk: Chunk) -> Lines:
-    """Split a chunk into its lines; blank ones (white space of JSON only) are left out but counted in the numbers."""
+    """Split a chunk into its lines and hash them; blank ones (white space of JSON) are left out but counted in the numbers."""
     data = chunk.data
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED).astype(np.int64)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1)) if len(ends) else ends
@@ -50,7 +51,9 @@ def split_lines(chunk: Chunk) -> Lines:
     text = pl.from_arrow(array)
     assert isinstance(text, pl.Series)
     if not utf8:
-        text = pl.Series([_lossy(data[s:e]) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)], dtype=pl.String)
+        text = pl.Series(
+            [_lossy(data[s:e]) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)], dtype=pl.String
+        )
     offsets = starts + chunk.offset if chunk.offsets is None else np.asarray(chunk.offsets, np.int64)
     frame = pl.DataFrame(
         {
@@ -62,15 +65,16 @@ def split_lines(chunk: Chunk) -> Lines:
         }
     )
     blank = frame["text"].str.contains(_BLANK_LINE)
-    return Lines(data, frame.filter(~blank) if blank.any() else frame, utf8)
+    frame = frame.filter(~blank) if blank.any() else frame
+    return Lines(data, frame.with_columns(_hashes(data, frame)), utf8)
 
 
-def hash_lines(lines: Lines) -> pl.Series:
+def _hashes(data: bytes, frame: pl.DataFrame) -> pl.Series:
     """SHA-256 of each line's bytes as received, without its line ending; Binary of 32 bytes."""
-    view = memoryview(lines.data)
-    starts, ends = lines.frame["start"].to_list(), lines.frame["end"].to_list()
+    view = memoryview(data)
+    starts, ends = frame["start"].to_list(), frame["end"].to_list()
     sha256 = hashlib.sha256
-    if b"\r\n" in lines.data:
+    if b"\r\n" in data:
         ends = [e - 1 if view[e - 1] == _CARRIAGE_RETURN else e for e in ends]
     return pl.Series(
         "content_hash", [sha256(view[s:e]).digest() for s, e in zip(starts, ends, strict=True)], dtype=pl.Binary

@@ -1,0 +1,87 @@
+"""``clinmart load``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.errors import EXIT_CLEAN, EXIT_QUARANTINED, IntegrityError, UsageError
+
+
+def load(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Files, folders or globs: NDJSON, .gz, .zst, Bundles, $export folders.")
+    ],
+    mart: Annotated[Path, typer.Option(help="The mart: a DuckDB file, made when it is not there.")],
+    source: Annotated[str, typer.Option(help="Name of the source; rows of different sources never mix.")],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Time of rows that carry none, e.g. 2026-01-31T00:00:00Z [default: the manifest's, else now]."
+        ),
+    ] = None,
+    sample: Annotated[
+        float, typer.Option(help="Share of rows that fhir.resources checks too; 1 checks all and quarantines by it.")
+    ] = 0.01,
+    jobs: Annotated[int | None, typer.Option(help="Worker threads [default: one per processor].")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Load all or nothing: one refused line rolls everything back.")
+    ] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
+    prefect: Annotated[
+        bool, typer.Option("--prefect", help="Run as a Prefect flow, so that it shows in the Prefect UI.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
+) -> None:
+    """Load clinical data into a mart.
+
+    Every line read is applied, superseded, duplicate, quarantined or suppressed; the report says how many. Lines that are
+    refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
+    """
+    from flows.settings import LoadSettings
+    from transforms.sample import Sampling
+
+    more = {} if jobs is None else {"jobs": jobs}
+    settings = LoadSettings(
+        mart=mart, source=source, as_of=_instant(as_of), sampling=Sampling(sample), strict=strict, wait=wait, **more
+    )
+    if prefect:
+        from flows.load import run_with_prefect
+
+        report = run_with_prefect(inputs, settings)
+    else:
+        from flows.cli.progress import watching
+        from flows.runner import run_load
+        from sources.files import FileSource
+
+        with watching(quiet=as_json) as watch:
+            report = run_load(FileSource(inputs, settings.limits), settings, watch)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict()))
+    else:
+        from flows.cli.summary import print_report
+
+        print_report(report, mart)
+    for refused in report.refused:
+        typer.echo(f"clinmart: {refused}", err=True)
+    if report.refused:
+        raise SystemExit(IntegrityError.exit_code)
+    if report.status == "failed":
+        raise SystemExit(IntegrityError.exit_code)
+    raise SystemExit(EXIT_QUARANTINED if report.total().quarantined else EXIT_CLEAN)
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise UsageError(f"--as-of {text!r} is no instant: give date, time and offset, e.g. 2026-01-31T00:00:00Z")
+    return at.astimezone(UTC)

@@ -1,0 +1,56 @@
+"""``clinmart status`` and ``clinmart publish``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.errors import UsageError
+
+MartOption = Annotated[Path, typer.Option("--mart", help="The mart: a DuckDB file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def status(mart: MartOption, as_json: JsonOption = False) -> None:
+    """Show what a mart holds: tables, sources, the last loads and what is in quarantine."""
+    from stores.mart import Mart
+    from stores.overview import overview
+
+    at = Mart(mart)
+    at.must_exist()
+    with at.connect(read_only=True) as connection:
+        found = overview(connection)
+    if as_json:
+        typer.echo(json.dumps(found, default=str))
+        return
+    from flows.cli.show import print_rows
+
+    print_rows("tables", found["tables"])
+    print_rows("sources", found["sources"])
+    print_rows("last loads", found["loads"])
+    print_rows("quarantine", found["quarantine"])
+
+
+def publish(
+    mart: MartOption,
+    to: Annotated[str, typer.Option("--to", help="What to write: parquet.")],
+    folder: Annotated[Path, typer.Argument(help="The folder that will hold one file a table; replaced as a whole.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it."""
+    if to != "parquet":
+        raise UsageError(f"--to {to!r} is not known: give parquet")
+    from stores.mart import Mart
+    from stores.publish import publish_parquet
+
+    at = Mart(mart)
+    at.must_exist()
+    with at.connect(read_only=True) as connection:
+        rows = publish_parquet(connection, folder)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "tables": rows}))
+    else:
+        typer.echo(f"{sum(rows.values()):,} rows of {len(rows)} tables in {folder}")

@@ -1,0 +1,31 @@
+"""What a person sees after a load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from schemas.records import DISPOSITIONS, LoadReport
+
+
+def print_report(report: LoadReport, mart: Path) -> None:
+    """The report as a table on stdout, with what to do next."""
+    console = Console(highlight=False)
+    shown = [
+        name for name in DISPOSITIONS if name == "applied" or any(getattr(c, name) for c in report.resources.values())
+    ]
+    table = Table(title=f"{report.source} → {mart}", title_justify="left", show_footer=len(report.resources) > 1)
+    total = report.total()
+    table.add_column("resource", footer="all")
+    table.add_column("read", justify="right", footer=f"{total.read:,}")
+    for name in shown:
+        table.add_column(name, justify="right", footer=f"{getattr(total, name):,}")
+    for kind, counts in sorted(report.resources.items()):
+        table.add_row(kind, f"{counts.read:,}", *(f"{getattr(counts, name):,}" for name in shown))
+    console.print(table)
+    speed = f"{report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s"
+    console.print(f"{report.status}: {total.read:,} resources, {speed} (load {report.load_id})")
+    if total.quarantined:
+        console.print(f"refused lines and why: clinmart quarantine list --mart {mart}")

@@ -1,0 +1,48 @@
+"""``clinmart synth``: synthetic data to try things with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.errors import UsageError
+
+
+def synth(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; made when it is not there.")],
+    patients: Annotated[int | None, typer.Option(help="How many patients [default: 100].")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="About how much in all, e.g. 200MB or 10GB, instead of --patients.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    dirty: Annotated[float, typer.Option(help="Share of lines made faulty; faults.csv lists them.")] = 0.0,
+    bundles: Annotated[bool, typer.Option("--bundles", help="One FHIR Bundle per patient instead of NDJSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write coherent synthetic FHIR R4: made up, so free to share, and the same for the same seed."""
+    from sources.synth import SynthPlan, write_bundles, write_synth
+
+    if size is not None and patients is not None:
+        raise UsageError("give --patients or --size, not both")
+    plan = SynthPlan(patients=patients or 100, seed=seed, size=_bytes(size), dirty=dirty)
+    report = (write_bundles if bundles else write_synth)(plan, folder)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict()))
+    else:
+        typer.echo(f"{report.resources:,} resources, {report.bytes / 1e6:,.1f} MB in {folder}")
+
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def _bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    for unit, factor in _UNITS.items():
+        number = text.upper().removesuffix(unit)
+        if number != text.upper() and number.replace(".", "", 1).isdigit():
+            return int(float(number) * factor)
+    raise UsageError(f"--size {text!r} is no size: give e.g. 200MB or 10GB")

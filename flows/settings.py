@@ -1,0 +1,52 @@
+"""Settings of a load: told on the command line, else from the environment (``CLINMART_*``), else defaults."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from schemas.errors import UsageError
+from sources.source import ReadLimits
+from transforms.sample import Sampling
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """Everything a load needs to know besides its inputs."""
+
+    mart: Path
+    source: str
+    as_of: datetime | None = None
+    jobs: int = field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))))
+    sampling: Sampling = field(default_factory=Sampling)
+    strict: bool = False
+    wait: float = 0.0
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    unit_bytes: int = 2048 * MIB  # input that one commit brings in
+    unit_rows: int = 5_000_000
+    memory: str = "700MB"  # of DuckDB while it commits
+
+    def __post_init__(self) -> None:
+        if not self.source or any(c.isspace() and c != " " for c in self.source):
+            raise UsageError(
+                f"the source is called {self.source!r}: give it a short name on one line, e.g. --source epic"
+            )
+        if self.jobs < 1:
+            raise UsageError(f"--jobs is {self.jobs}: give 1 or more")
+        if not 0 <= self.sampling.rate <= 1:
+            raise UsageError(f"--sample is {self.sampling.rate}: give a share from 0 to 1")
+
+
+def environment(name: str, default: str) -> str:
+    """The environment variable ``CLINMART_<name>``; the only place that reads any."""
+    return os.environ.get(f"CLINMART_{name}", default)
+
+
+def new_load_id(now: datetime | None = None) -> str:
+    """A name for a load that sorts by time, e.g. ``20260131T235959-1f2e3d4c``."""
+    return f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

@@ -1,0 +1,47 @@
+"""What a mart holds, for people and for ``--json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from stores.quarantine import by_reason, records
+from stores.sql import quoted
+
+_LOADS = 10
+
+
+def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
+    """Tables with rows and history, sources with their newest data, the last loads, and the quarantine by reason."""
+    names = [
+        name
+        for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' ORDER BY table_name"
+        ).fetchall()
+    ]
+    tables = []
+    for name in names:
+        rows, earlier = (_count(connection, f"{schema}.{quoted(name)}") for schema in ("main", "history"))
+        if rows or earlier:
+            tables.append({"table": name, "rows": rows, "earlier_versions": earlier})
+    sources = records(
+        connection.execute(
+            "SELECT source, resource_type, event_watermark AS newest, read_cursor FROM etl.watermark ORDER BY ALL"
+        )
+    )
+    loads = records(
+        connection.execute(
+            "SELECT load_id, source, status, started_at, finished_at, bytes, round(seconds, 1) AS seconds, "
+            "list_sum(list_transform(resources, lambda r: r.read))::BIGINT AS read, "
+            "list_sum(list_transform(resources, lambda r: r.applied))::BIGINT AS applied, "
+            "list_sum(list_transform(resources, lambda r: r.quarantined))::BIGINT AS quarantined "
+            f"FROM etl.load ORDER BY started_at DESC LIMIT {_LOADS}"
+        )
+    )
+    return {"tables": tables, "sources": sources, "loads": loads, "quarantine": by_reason(connection)}
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return 0 if row is None else int(row[0])

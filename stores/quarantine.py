@@ -1,0 +1,43 @@
+"""Reading the quarantine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+_LISTED = "quarantine_id, source, resource_type, resource_id, reason, column_name, uri, line, quarantined_at, state"
+
+
+def by_reason(connection: duckdb.DuckDBPyConnection, source: str | None = None) -> list[dict[str, Any]]:
+    """How many lines are open for each reason, most first."""
+    query = (
+        "SELECT reason, resource_type, count(*) AS lines FROM etl.quarantine "
+        "WHERE state = 'open' AND ($source IS NULL OR source = $source) GROUP BY ALL ORDER BY lines DESC, reason"
+    )
+    return records(connection.execute(query, {"source": source}))
+
+
+def entries(
+    connection: duckdb.DuckDBPyConnection, *, reason: str | None = None, source: str | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Refused lines without their payload, newest first."""
+    query = (
+        f"SELECT {_LISTED} FROM etl.quarantine WHERE ($reason IS NULL OR reason = $reason) "
+        "AND ($source IS NULL OR source = $source) ORDER BY quarantined_at DESC, uri, line LIMIT $limit"
+    )
+    return records(connection.execute(query, {"reason": reason, "source": source, "limit": limit}))
+
+
+def entry(connection: duckdb.DuckDBPyConnection, quarantine_id: str) -> dict[str, Any] | None:
+    """One refused line with its payload; None unless exactly one id begins like this."""
+    found = records(
+        connection.execute("SELECT * FROM etl.quarantine WHERE starts_with(quarantine_id, ?) LIMIT 2", [quarantine_id])
+    )
+    return found[0] if len(found) == 1 and quarantine_id else None
+
+
+def records(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """The rows of a result by column name."""
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -1,0 +1,126 @@
+"""The staging area: Parquet files beside the mart, invisible to its readers until their commit."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import StorageError
+from schemas.records import Rejection, StagedTable
+from stores.merge import STAGE_ROW
+
+_ROW_BITS = 28  # rows of one file; the file's number stands above them
+
+
+class Stage:
+    """One load's folder of staged files; safe to use from several threads."""
+
+    def __init__(self, mart: Path, load_id: str) -> None:
+        self._root = staging_root(mart)
+        self._folder = self._root / load_id
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        try:
+            self._folder.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise StorageError(f"cannot make the staging folder {self._folder}: {error.strerror}") from error
+
+    def write_tables(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
+        """Write accepted rows, one file a table."""
+        return [self._table(name, frame) for name, frame in tables.items()]
+
+    def write_rejections(self, source: str, rejections: Sequence[Rejection]) -> list[str]:
+        """Write refused lines; no file when there are none."""
+        if not rejections:
+            return []
+        rows = [
+            {
+                "quarantine_id": quarantine_id(source, r),
+                "uri": r.uri,
+                "line": r.line,
+                "byte_offset": r.offset,
+                "resource_type": r.resource_type,
+                "resource_id": r.resource_id,
+                "reason": str(r.code),
+                "column_name": r.column,
+                "check_name": r.check,
+                "message": r.message,
+                "payload": r.payload,
+                "payload_bytes": r.length,
+            }
+            for r in rejections
+        ]
+        return [self._write(pl.DataFrame(rows, schema=_REJECTION_SCHEMA), "quarantine")]
+
+    def discard(self, paths: Sequence[str]) -> None:
+        """Remove files that will not be committed, or that have been."""
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove the load's folder, and the root when no other load uses it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._root.rmdir()
+        except OSError:
+            return  # another load's files are there
+
+    def _table(self, name: str, frame: pl.DataFrame) -> StagedTable:
+        number = self._next()
+        rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
+        path = self._write(frame.with_columns(rows.alias(STAGE_ROW)), name, number)
+        return StagedTable(name, path, frame.height)
+
+    def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
+        path = self._folder / f"{name}-{number or self._next():06d}.parquet"
+        try:
+            frame.write_parquet(path, compression="lz4", statistics=False)
+        except OSError as error:
+            raise StorageError(f"cannot write the staged file {path}: {os.strerror(error.errno or 0)}") from error
+        return str(path)
+
+    def _next(self) -> int:
+        with self._lock:
+            return next(self._numbers)
+
+
+def staging_root(mart: Path) -> Path:
+    """The folder beside a mart that holds what is not yet committed."""
+    return mart.with_name(mart.name + ".staging")
+
+
+def clean_staging(mart: Path) -> None:
+    """Remove what a dead load left behind; only for the holder of the mart's lock."""
+    shutil.rmtree(staging_root(mart), ignore_errors=True)
+
+
+def quarantine_id(source: str, rejection: Rejection) -> str:
+    """The name of a refused line: a hash of its source, place and payload, so that it is the same in every run."""
+    digest = hashlib.sha256()
+    for part in (source.encode(), rejection.uri.encode(), str(rejection.line).encode(), rejection.payload):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:32]
+
+
+_REJECTION_SCHEMA = {
+    "quarantine_id": pl.String,
+    "uri": pl.String,
+    "line": pl.Int64,
+    "byte_offset": pl.Int64,
+    "resource_type": pl.String,
+    "resource_id": pl.String,
+    "reason": pl.String,
+    "column_name": pl.String,
+    "check_name": pl.String,
+    "message": pl.String,
+    "payload": pl.Binary,
+    "payload_bytes": pl.Int64,
+}

@@ -1,0 +1,76 @@
+"""Every row against the table's pandera model: the rows that pass, and for each that does not its first reason."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import pandera.errors
+import pandera.polars as pa
+import polars as pl
+
+from schemas.model import flag_schema, model
+from schemas.reasons import reason_of
+from schemas.table import INVALID, PRESENT, Table
+from transforms.decode.careful import Fault
+from transforms.normalise import FLAG_MARKS
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row (by index) that a check refuses."""
+
+    row: int
+    fault: Fault
+    check: str
+
+
+def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
+    """The rows of ``frame`` (mart columns and flags, as the normaliser leaves them) that break the model, one reason each.
+
+    Columns that are left out count as null. Values never leave this function: pandera's messages hold them, so only the
+    row, the column and the name of the check are taken from its report.
+    """
+    schema, required = _schema(table, frozenset(frame.columns))
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in required.items() if name not in frame.columns]
+    try:
+        schema.validate(frame.with_columns(missing), lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        return _failures(error.failure_cases)
+    return []
+
+
+@functools.cache
+def _schema(table: Table, columns: frozenset[str]) -> tuple[pa.DataFrameSchema, dict[str, pl.DataType]]:
+    """The part of the model that has something to check in these columns, and columns that it needs in any case."""
+    whole = model(table)
+    checked = {name: column for name, column in whole.columns.items() if column.checks}
+    required: dict[str, pl.DataType] = {}
+    kept: dict[str, pa.Column] = {}
+    for name, column in checked.items():
+        if name in columns:
+            kept[name] = column
+        elif table.requires(name):
+            kept[name] = column
+            required[name] = pl.Boolean() if name.startswith(PRESENT) else pl.String()
+    for name in columns:
+        if name.startswith(FLAG_MARKS) and name not in whole.columns:
+            kept[name] = flag_schema(name)
+    rules = []
+    for rule, made in zip(table.rules, whole.checks, strict=True):
+        if any(name in columns for name in rule.columns):
+            rules.append(made)
+            required |= {name: pl.String() for name in rule.columns if name not in columns}
+    return pa.DataFrameSchema(kept, checks=rules), required
+
+
+def _failures(cases: pl.DataFrame) -> list[Failure]:
+    found: dict[int, Failure] = {}
+    for column, name, row in cases.select("column", "check", "index").iter_rows():
+        if row is not None and row not in found:
+            reason, _, rule = str(name).partition(":")
+            place = str(column).lstrip(INVALID + PRESENT + "#")
+            what = reason_of(reason)
+            said = what.meaning if not rule else f"{what.meaning} ({rule})"
+            found[row] = Failure(row, Fault(what, place, said), rule or str(name))
+    return list(found.values())

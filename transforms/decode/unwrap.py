@@ -1,0 +1,194 @@
+"""Bundles as the resources they hold: each entry becomes a line of its own, with the Bundle's own references resolved."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import polars as pl
+
+from schemas.records import UNKNOWN_TYPE, Chunk, ChunkKind
+from transforms.decode.careful import Fault, Refused, fault_of, lacks_id, resource_type
+from transforms.decode.lines import Lines, split_lines, type_when_first
+
+_REFERENCE = re.compile(rb'("reference"\s*:\s*")(urn:[^"\\]+)"')
+_NESTED_LIMIT = 8  # Bundles within Bundles
+
+
+class _Resource(msgspec.Struct):
+    resourceType: str = ""
+    id: str = ""
+
+
+class _Entry(msgspec.Struct):
+    fullUrl: str = ""
+    resource: msgspec.Raw = msgspec.Raw()
+
+
+_ENTRY = msgspec.json.Decoder(_Entry)
+_RESOURCE = msgspec.json.Decoder(_Resource)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(slots=True)
+class _Made:
+    """Resources taken out of Bundles, in order."""
+
+    payloads: list[bytes] = field(default_factory=list)
+    texts: list[bytes] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    faults: list[tuple[int, Fault]] = field(default_factory=list)
+
+    def add(self, payload: bytes, text: bytes, place: tuple[int, int], fault: Fault | None = None) -> None:
+        if fault is not None:
+            self.faults.append((len(self.payloads), fault))
+        self.payloads.append(payload)
+        self.texts.append(text)
+        self.places.append(place)
+
+
+def resources_of(chunk: Chunk) -> tuple[Lines, list[Refused]]:
+    """The resources of a chunk, and the rows that could not be taken out of their Bundle.
+
+    Of an ENTRY chunk every line is opened, of others only the lines that are Bundles.
+    """
+    lines = split_lines(chunk)
+    if chunk.kind is ChunkKind.ENTRY:
+        made = _Made()
+        for row in range(lines.frame.height):
+            _entry(lines.payload(row), _place(lines, row), chunk.references, made, 0)
+        return _as_lines(made)
+    bundles = _bundle_rows(lines)
+    if not bundles:
+        return lines, []
+    made = _Made()
+    for row in bundles:
+        _bundle(lines.payload(row), _place(lines, row), made, 0)
+    return _joined(lines, bundles, *_as_lines(made))
+
+
+def _bundle_rows(lines: Lines) -> list[int]:
+    candidates = lines.frame.select(
+        maybe=pl.col("text").str.contains('"Bundle"', literal=True), type=type_when_first(pl.col("text"))
+    ).with_row_index("row")
+    rows = []
+    for row, kind in candidates.filter("maybe").select("row", "type").iter_rows():
+        if kind == "Bundle" or (kind is None and resource_type(lines.payload(row)) == "Bundle"):
+            rows.append(row)
+    return rows
+
+
+def _place(lines: Lines, row: int) -> tuple[int, int]:
+    return lines.frame["line"][row], lines.frame["offset"][row]
+
+
+def _bundle(line: bytes, place: tuple[int, int], made: _Made, depth: int) -> None:
+    """The entries of a whole Bundle, then the Bundle without them, when it has an id of its own."""
+    try:
+        parts = _OBJECT.decode(line)
+        entries = _ENTRIES.decode(parts.pop("entry", msgspec.Raw(b"[]")))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        made.add(line, line, place, fault_of(error, line))
+        return
+    raw = [bytes(e) for e in entries]
+    references = dict(_references(raw))
+    for entry in raw:
+        _entry(entry, place, references, made, depth)
+    if "id" in parts:
+        envelope = b"{" + b",".join(msgspec.json.encode(k) + b":" + bytes(v) for k, v in parts.items()) + b"}"
+        made.add(envelope, envelope, place)
+
+
+def _references(entries: list[bytes]) -> Iterator[tuple[str, str]]:
+    """What the `urn:` fullUrls of a Bundle stand for, as `Type/id`."""
+    for line in entries:
+        try:
+            entry = _ENTRY.decode(line)
+            resource = _RESOURCE.decode(entry.resource) if entry.fullUrl.startswith("urn:") else None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            continue
+        if resource and resource.resourceType:
+            ident = resource.id or entry.fullUrl.rsplit(":", 1)[-1]
+            yield entry.fullUrl, f"{resource.resourceType}/{ident}"
+
+
+def _entry(line: bytes, place: tuple[int, int], references: Mapping[str, str], made: _Made, depth: int) -> None:
+    try:
+        entry = _ENTRY.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        made.add(line, line, place, fault_of(error, line))
+        return
+    resource = bytes(entry.resource)
+    if not resource or resource == b"null":
+        return  # a search mode, a DELETE: no resource
+    if depth < _NESTED_LIMIT and b'"Bundle"' in resource and resource_type(resource) == "Bundle":
+        _bundle(resource, place, made, depth + 1)
+        return
+    made.add(resource, _resolved(resource, entry.fullUrl, references), place)
+
+
+def _resolved(resource: bytes, full_url: str, references: Mapping[str, str]) -> bytes:
+    """The resource with references to its own Bundle as `Type/id`; without an id it takes the one of its fullUrl."""
+
+    def target(found: re.Match[bytes]) -> bytes:
+        known = references.get(found[2].decode())
+        return found[1] + known.encode() + b'"' if known else found[0]
+
+    text = _REFERENCE.sub(target, resource) if references and b'"urn:' in resource else resource
+    known = references.get(full_url)
+    if known and lacks_id(resource):
+        text = text.rstrip()[:-1] + b',"id":' + msgspec.json.encode(known.split("/", 1)[1]) + b"}"
+    return text
+
+
+def _as_lines(made: _Made) -> tuple[Lines, list[Refused]]:
+    data = b"\n".join(made.payloads) + b"\n"
+    ends: list[int] = []
+    at = 0
+    for payload in made.payloads:
+        ends.append(at + len(payload))
+        at = ends[-1] + 1
+    frame = pl.DataFrame(
+        {
+            "text": [t.decode("utf-8", "replace").replace("\n", " ") + "\n" for t in made.texts],
+            "line": [line for line, _ in made.places],
+            "offset": [offset for _, offset in made.places],
+            "start": [end - len(p) for end, p in zip(ends, made.payloads, strict=True)],
+            "end": ends,
+            "content_hash": [hashlib.sha256(p).digest() for p in made.payloads],
+        },
+        schema=LINES_SCHEMA,
+    )
+    refused = [Refused(row, UNKNOWN_TYPE, fault) for row, fault in made.faults]
+    return Lines(data, frame, all(_is_text(t) for t in made.texts)), refused
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _joined(lines: Lines, opened: list[int], inner: Lines, refused: list[Refused]) -> tuple[Lines, list[Refused]]:
+    """Lines without those that were opened, followed by what was in them."""
+    rest = lines.frame.with_row_index("~row").filter(~pl.col("~row").is_in(opened)).drop("~row")
+    shift = len(lines.data)
+    moved = inner.frame.with_columns(pl.col("start") + shift, pl.col("end") + shift)
+    both = Lines(lines.data + inner.data, pl.concat([rest, moved]), lines.utf8 and inner.utf8)
+    return both, [Refused(r.row + rest.height, r.resource_type, r.fault) for r in refused]
+
+
+LINES_SCHEMA = {
+    "text": pl.String,
+    "line": pl.Int64,
+    "offset": pl.Int64,
+    "start": pl.Int64,
+    "end": pl.Int64,
+    "content_hash": pl.Binary,
+}

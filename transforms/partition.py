@@ -1,0 +1,214 @@
+"""One chunk, all steps: decode, normalise, identify, check and split into accepted rows and rejections.
+
+This is the unit that threads, Dask and Ray run. It is pure: the same chunk gives the same result, whoever computes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from schemas.model import ID_PATTERN
+from schemas.reasons import Reason
+from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, OversizedLine, Rejection
+from schemas.table import INVALID, Table
+from transforms.check import Failure, check
+from transforms.decode.careful import Fault, resource_id
+from transforms.decode.fhir import Decoder, TypeBatch
+from transforms.decode.lines import Lines
+from transforms.decode.unwrap import resources_of
+from transforms.normalise import FLAG_MARKS, normalise
+from transforms.sample import Sampling, sample
+from transforms.times import fhir_times
+
+NO_SAMPLE = Sampling(rate=0)
+RESOURCE_TABLE = "resource"
+IDENTITY_FRAME = ("id", "version_id", "last_updated", "last_updated_nanos", "content_hash")
+
+
+@dataclass(slots=True)
+class ChunkResult:
+    """What a chunk gave: accepted rows by table, rejections, and what was read by resource type.
+
+    Frames have the mart's columns except ``source`` and ``load_id``; columns that are null throughout are left out.
+    ``counts`` holds ``read`` and ``quarantined`` only: the other dispositions are settled by the commit.
+    """
+
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    rejections: list[Rejection] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
+    sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
+    lines: int = 0
+
+    def add(self, resource_type: str, read: int, quarantined: int) -> None:
+        """Count lines of a type."""
+        counts = self.counts.setdefault(resource_type, Counts())
+        counts.read += read
+        counts.quarantined += quarantined
+
+
+def transform(chunk: Chunk, decoder: Decoder, as_of: datetime, sampling: Sampling = NO_SAMPLE) -> ChunkResult:
+    """All steps for one chunk. ``as_of`` is the time of rows without `meta.lastUpdated`."""
+    began = time.monotonic()
+    result = ChunkResult(lines=chunk.data.count(b"\n"))
+    lines, unwrapped = resources_of(chunk)
+    batches, refused = decoder.decode(lines, {bad.row for bad in unwrapped})
+    for bad in (*unwrapped, *refused):
+        result.rejections.append(_rejection(chunk.uri, lines, bad.row, bad.resource_type, bad.fault, bad.fault.reason))
+        result.add(bad.resource_type, 1, 1)
+    for batch in batches:
+        _batch(_Work(chunk.uri, lines, as_of, sampling, began), batch, result)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What all batches of a chunk share."""
+
+    uri: str
+    lines: Lines
+    as_of: datetime
+    sampling: Sampling
+    began: float
+
+
+def refuse_oversized(line: OversizedLine) -> ChunkResult:
+    """A line too long to read: its beginning goes to the quarantine."""
+    result = ChunkResult(lines=1)
+    meaning = f"{Reason.LINE_TOO_LONG.meaning} It has {line.length} bytes, SHA-256 {line.sha256.hex()}."
+    result.rejections.append(
+        Rejection(
+            line.uri,
+            line.line,
+            line.offset,
+            UNKNOWN_TYPE,
+            None,
+            Reason.LINE_TOO_LONG,
+            None,
+            Reason.LINE_TOO_LONG,
+            meaning,
+            line.head,
+            line.length,
+        )  # fmt: skip
+    )
+    result.add(UNKNOWN_TYPE, 1, 1)
+    return result
+
+
+def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
+    identity, flag = _identity(work.lines, batch, work.as_of)
+    if batch.table is None:
+        frame, failures = _whole(work.lines, batch, identity, flag)
+        name = RESOURCE_TABLE
+    else:
+        body = normalise(batch.raw, batch.table.elements)
+        frame = identity.hstack(body.get_columns())
+        failures = check(frame.with_columns(flag), batch.table)
+        name = batch.table.name
+    failures += _sampled(work, batch, {f.row for f in failures}, result)
+    for failure in failures:
+        row = batch.rows[failure.row]
+        result.rejections.append(
+            _rejection(work.uri, work.lines, row, batch.resource_type, failure.fault, failure.check)
+        )
+    result.add(batch.resource_type, frame.height, len(failures))
+    accepted = _accepted(frame, failures)
+    if accepted.height:
+        known = result.tables.get(name)
+        result.tables[name] = _narrow(accepted if known is None else pl.concat([known, accepted], how="diagonal"))
+
+
+def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResult) -> list[Failure]:
+    """Look at the sample; the failures it adds when it may refuse rows."""
+    found = sample(
+        batch.raw["id"],
+        lambda row: work.lines.payload(batch.rows[row]),
+        batch.resource_type,
+        batch.table,
+        work.sampling,
+        time.monotonic() - work.began,
+    )
+    kind = batch.resource_type
+    result.sampled[kind] = result.sampled.get(kind, 0) + found.rows
+    for path, rows in found.unread.items():
+        result.unread[kind, path] = result.unread.get((kind, path), 0) + rows
+    fresh = {row: finding for row, finding in found.invalid.items() if row not in failed}
+    if not work.sampling.decides:
+        result.findings += fresh.values()
+        return []
+    meaning = Reason.SAMPLE_INVALID.meaning
+    return [
+        Failure(row, Fault(Reason.SAMPLE_INVALID, finding.path, f"{meaning} ({finding.message})"), "fhir.resources")
+        for row, finding in fresh.items()
+    ]
+
+
+def _identity(lines: Lines, batch: TypeBatch, as_of: datetime) -> tuple[pl.DataFrame, pl.Series]:
+    """The identity columns of a batch, and the flag of a `meta.lastUpdated` that is no instant."""
+    times = fhir_times(batch.raw["last_updated"], "instant")
+    frame = pl.DataFrame(
+        [
+            batch.raw["id"],
+            batch.raw["version_id"],
+            times["at"].fill_null(as_of).alias("last_updated"),
+            times["nanos"].fill_null(0).alias("last_updated_nanos"),
+            lines.frame["content_hash"].gather(batch.rows),
+        ]
+    )
+    return frame, times["invalid"].alias(INVALID + "last_updated")
+
+
+def _whole(
+    lines: Lines, batch: TypeBatch, identity: pl.DataFrame, flag: pl.Series
+) -> tuple[pl.DataFrame, list[Failure]]:
+    """Rows of a type without a table: the JSON as received; only identity is checked."""
+    frame = identity.with_columns(
+        type=pl.lit(batch.resource_type), json=lines.frame["text"].gather(batch.rows).str.strip_chars_end("\r\n")
+    )
+    faults = (
+        (identity["id"].is_null(), Reason.NO_ID, "id"),
+        (~identity["id"].str.contains(ID_PATTERN), Reason.INVALID_ID, "id"),
+        (flag, Reason.INVALID_TIME, "last_updated"),
+    )
+    failures = {
+        row: Failure(row, Fault(reason, place, reason.meaning), reason)
+        for mask, reason, place in reversed(faults)
+        for row in mask.fill_null(False).arg_true().to_list()
+    }
+    return frame, list(failures.values())
+
+
+def _accepted(frame: pl.DataFrame, failures: Iterable[Failure]) -> pl.DataFrame:
+    kept = frame.select(c for c in frame.columns if not c.startswith(FLAG_MARKS))
+    bad = [f.row for f in failures]
+    if not bad:
+        return kept
+    return kept.with_row_index("~index").filter(~pl.col("~index").is_in(bad)).drop("~index")
+
+
+def _narrow(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without the columns that are null throughout."""
+    return frame.select(c for c in frame.columns if c in IDENTITY_FRAME or frame[c].null_count() < frame.height)
+
+
+def _rejection(uri: str, lines: Lines, row: int, kind: str, fault: Fault, check_name: str) -> Rejection:
+    payload = lines.payload(row)
+    return Rejection(
+        uri=uri,
+        line=lines.frame["line"][row],
+        offset=lines.frame["offset"][row],
+        resource_type=kind,
+        resource_id=resource_id(payload),
+        code=fault.reason,
+        column=fault.place,
+        check=check_name,
+        message=fault.message,
+        payload=payload,
+        length=len(payload),
+    )

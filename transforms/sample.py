@@ -1,0 +1,117 @@
+"""A sample of the rows looked at closely: `fhir.resources` validates them whole, and paths that no column reads are counted.
+
+Sampled by a hash of the row's id, so the choice does not depend on how files are cut. Findings are notes; only when every
+row is sampled may they refuse rows (else the tables would depend on the sample).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+from pydantic import BaseModel, ValidationError
+
+from schemas.records import Finding
+from schemas.table import Table
+from transforms.fhirpath.shape import Shape
+from transforms.project import projection
+
+_BUCKETS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """``rate`` of rows from 0 to 1; at most ``share`` of the time that the rest of the work took (rate 1: no limit)."""
+
+    rate: float = 0.01
+    share: float = 0.1
+
+    @property
+    def decides(self) -> bool:
+        """True when every row is looked at, so that a finding may refuse a row."""
+        return self.rate >= 1.0
+
+
+@dataclass(slots=True)
+class Sampled:
+    """What the sample of a batch showed; ``invalid`` are the rows that `fhir.resources` refuses."""
+
+    rows: int = 0
+    invalid: dict[int, Finding] = field(default_factory=dict)
+    unread: Counter[str] = field(default_factory=Counter)
+
+
+def sample(
+    ids: pl.Series,
+    payload: Callable[[int], bytes],
+    resource_type: str,
+    table: Table | None,
+    plan: Sampling,
+    spent: float,
+) -> Sampled:
+    """Look at the sampled rows of a batch. ``payload`` gives a row's JSON, ``spent`` the seconds its other steps took."""
+    found = Sampled()
+    if plan.rate <= 0:
+        return found
+    chosen = range(len(ids)) if plan.decides else (ids.hash(seed=0) % _BUCKETS < plan.rate * _BUCKETS).arg_true()
+    deadline = time.monotonic() + spent * plan.share
+    validate = _validator(resource_type)
+    for row in chosen:
+        if not plan.decides and time.monotonic() > deadline:
+            break
+        line = payload(row)
+        found.rows += 1
+        finding = validate(line)
+        if finding is not None:
+            path, message = finding
+            found.invalid[row] = Finding(resource_type, ids[row] or "", "sample", path, message)
+        if table is not None:
+            found.unread.update(set(unread_paths(json.loads(line), projection(table).shape)))
+    return found
+
+
+def unread_paths(value: object, shape: Shape, path: str = "") -> Sequence[str]:
+    """Element paths of a parsed resource that a table does not read, e.g. ``photo`` or ``name.period``; lists count once."""
+    if isinstance(value, list):
+        return [p for item in value for p in unread_paths(item, shape, path)]
+    if not isinstance(value, dict):
+        return []
+    paths: list[str] = []
+    for key, inner in value.items():
+        here = f"{path}.{key}" if path else key
+        children = shape.variants(key)
+        if key == "resourceType" and not path:
+            continue
+        if not children:
+            paths.append(here)
+        elif not any(child.reads_text() or child.as_items or child.is_leaf() for child in children):
+            paths += unread_paths(inner, children[0], here)
+    return paths
+
+
+@functools.cache
+def _validator(resource_type: str) -> Callable[[bytes], tuple[str, str] | None]:
+    """The first complaint of `fhir.resources` (R4B) about a resource: where, and of what kind. Never a value."""
+    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - pydantic models are slow to import
+
+    try:
+        model: type[BaseModel] = get_fhir_model_class(resource_type)
+    except KeyError:
+        return lambda _: None  # R4B dropped the type
+
+    def validate(line: bytes) -> tuple[str, str] | None:
+        try:
+            model.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            return ".".join(str(part) for part in first["loc"]), str(first["type"])
+        except (ValueError, TypeError, RecursionError) as error:
+            return "", type(error).__name__
+        return None
+
+    return validate
