@@ -73,7 +73,10 @@ def resource_id(line: bytes) -> str | None:
     head = _decode(_HEAD, line)
     if isinstance(head, Fault) or not head.id:
         return None
-    value = json.loads(bytes(head.id))
+    try:
+        value = json.loads(bytes(head.id))
+    except (ValueError, RecursionError):
+        return None
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", value) else None
 
 

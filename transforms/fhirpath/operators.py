@@ -100,6 +100,8 @@ def _equality(left: Typed, right: Typed, at: int, context: Context) -> Typed:
 
 def _equivalence(left: Typed, right: Typed, at: int, context: Context) -> Typed:
     """``left ~ right`` (FHIRPath 6.1.2): never empty; case, white space and order do not count."""
+    if EMPTY in (left.type, right.type):
+        return some(right if left.type == EMPTY else left, negated=True)
     left, right, of_kind = _alike("~", left, right, at, context)
     fold = r"lower(regexp_replace(trim(%s), '\s+', ' ', 'g'))" if of_kind == "text" else "%s"
     if not left.many and not right.many:
@@ -163,9 +165,11 @@ def _alike(op: str, left: Typed, right: Typed, at: int, context: Context) -> tup
 
 def _membership(item: Typed, collection: Typed, at: int, context: Context) -> Typed:
     item = single(item, at, context)
-    item, collection, of_kind = _alike("in", item, collection, at, context)
-    if of_kind == EMPTY:
+    if item.type == EMPTY:
         return Value("boolean", False, None, "NULL::BOOLEAN", "")
+    if collection.type == EMPTY:
+        return _boolean("CASE WHEN {0} THEN false END", some(item))
+    item, collection, _ = _alike("in", item, collection, at, context)
     if not collection.many:
         inside = _boolean("ifnull({0}, false)", _equality(item, collection, at, context))
         return _boolean("CASE WHEN {0} THEN {1} END", some(item), inside)
