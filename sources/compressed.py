@@ -137,6 +137,9 @@ def _gzip_fault(uri: str, error: zlib.error, members: int, at: int) -> Integrity
 
 def _zstd_fault(uri: str, error: zstandard.ZstdError, frames: int) -> IntegrityError:
     said = str(error).rpartition(": ")[2]
+    if said == "Frame requires too much memory for decoding":
+        what = "it was packed with a window above 128 MiB (zstd --long)"
+        return _refusal(uri, Codec.ZSTD, what, "Unpack it yourself and load the plain file")
     if frames and said == "Unknown frame descriptor":
         return _refusal(uri, Codec.ZSTD, "bytes that are no zstd follow its end")
     return _refusal(uri, Codec.ZSTD, said[:1].lower() + said[1:])
@@ -147,4 +150,4 @@ def _cut_off(uri: str, codec: Codec, total: int) -> IntegrityError:
 
 
 def _refusal(uri: str, codec: Codec, what: str, remedy: str = "Get the file again") -> IntegrityError:
-    return IntegrityError(f"{uri}: damaged {codec} file: {what}; nothing of it was loaded. {remedy}")
+    return IntegrityError(f"{uri}: this {codec} file cannot be unpacked: {what}; nothing of it was loaded. {remedy}")

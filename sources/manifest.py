@@ -153,7 +153,7 @@ def _local_name(url: str, uri: str) -> str:
     if parts.scheme or parts.netloc:
         path = PurePosixPath(path.name)
     if not path.name or path.is_absolute() or ".." in path.parts or "\0" in str(path):
-        raise _wrong(uri, f"the url {url[:200]!r} names no file beside the manifest")
+        raise _wrong(uri, f"the url with the path {parts.path[:200]!r} names no file beside the manifest")
     return str(path)
 
 

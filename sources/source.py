@@ -79,7 +79,7 @@ class Source(Protocol):
     """Where data comes from. Partitions may be read in any order, at the same time and by other processes."""
 
     def partitions(self) -> Sequence[Partition]:
-        """All partitions in an order that depends on nothing but the inputs.
+        """All partitions in an order that depends on nothing but the inputs. Blocks; call it in a thread.
 
         Raises :class:`UsageError` for a path that is not there or holds nothing to load,
         :class:`StorageError` for one that cannot be read, :class:`IntegrityError` when a manifest lists a
