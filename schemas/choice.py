@@ -69,7 +69,11 @@ def _parts(
             reads, columns = bounds_parts(name, at[kind], ends, names, label=label)
             parts.append(Element(name, at[kind], kind, Kind.PLAIN, tuple(reads), tuple(columns)))
     if "Reference" in at:
-        parts.append(reference_element(name, at["Reference"], targets["Reference"], label=label))
+        parts.append(
+            reference_element(
+                name, at["Reference"], targets["Reference"], label=label, type_column=f"{name}_reference_type"
+            )
+        )
     parts += _json(name, at, label)
     return parts
 

@@ -37,12 +37,12 @@ class Field:
     name: str | None = None
     label: str | None = None
     prefer: tuple[str, ...] = ()
-    where: str = ""  # FHIRPath condition on a repeated element: only these items
     fields: tuple[Field, ...] = ()  # of a backbone element
     table: str | None = None  # child table, one row per item
     json: bool = False
     phi: bool = False
     minimum: float | None = None
+    plural: str | None = None  # name of the list of all items
 
 
 def field(
@@ -55,10 +55,11 @@ def field(
     json: bool = False,
     phi: bool = False,
     minimum: float | None = None,
+    plural: str | None = None,
 ) -> Field:
     """Declare one element; ``fields`` are those of a backbone element, by name or declared themselves."""
     inner = tuple(f if isinstance(f, Field) else Field(f) for f in fields)
-    return Field(path, name, label, prefer, "", inner, table, json, phi, minimum)
+    return Field(path, name, label, prefer, inner, table, json, phi, minimum, plural)
 
 
 def extension(url: str, value: str, name: str, *, label: str, fhir_type: str) -> Element:
@@ -262,12 +263,12 @@ def _many(
         return [plain(name, path, kind, [Read(name, (path,), dtype=dtype)], [column])]
     if kind == "Reference":
         first = reference_element(name, f"{path}.first()", element.targets, label=label)
-        item = reference_element("item", "$this", element.targets, label=label)
-        return [first, _items(plural(name), path, kind, (_unprefixed(item),), declared.table, label)]
+        item = reference_element(name, "$this", element.targets, label=label)
+        return [first, _items(declared.plural or plural(name), path, kind, (item,), declared.table, label)]
     fields = declared.fields or tuple(f if isinstance(f, Field) else Field(f) for f in ITEM_FIELDS.get(kind, ()))
     if not fields:
         return [_json(name, path, label)]
-    called = plural(name) if primary or not declared.name else name
+    called = declared.plural or (plural(name) if primary or not declared.name else name)
     return [_items(called, path, kind, build(kind, fields), declared.table, label)]
 
 
@@ -288,14 +289,6 @@ def _items(
         children=children,
         child_table=child_table,
     )
-
-
-def _unprefixed(item: Element) -> Element:
-    """Columns of an item of a list of references: ``type``, ``id``, ``reference``, ``display``."""
-    columns = tuple(replace(c, name=c.name.removeprefix("item_")) for c in item.columns)
-    patient = item.patient and item.patient.removeprefix("item_")
-    encounter = item.encounter and item.encounter.removeprefix("item_")
-    return replace(item, columns=columns, patient=patient, encounter=encounter)
 
 
 def _json(name: str, path: str, label: str) -> Element:

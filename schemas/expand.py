@@ -62,7 +62,7 @@ def reference_element(
     *,
     label: str,
     present: str | None = None,
-    reads: tuple[Read, ...] = (),
+    type_column: str | None = None,
 ) -> Element:
     """A `Reference` (FHIR R4 2.3.0): ids by the mart's contract, the text only where no id can be told."""
     patient = "patient_id" if name in ("patient", "subject") and (not targets or "Patient" in targets) else None
@@ -78,7 +78,9 @@ def reference_element(
         columns.append(Column(encounter, "VARCHAR", f"{label}: id of the encounter.", path))
     if targets not in (("Patient",), ("Encounter",)):
         if len(targets) != 1:
-            columns.append(Column(f"{name}_type", "VARCHAR", f"{label}: resource type referred to.", path))
+            columns.append(
+                Column(type_column or f"{name}_type", "VARCHAR", f"{label}: resource type referred to.", path)
+            )
         columns.append(Column(f"{name}_id", "VARCHAR", f"{label}: id of the resource referred to.", path))
     columns += [
         Column(f"{name}_reference", "VARCHAR", f"{label}: text of a reference that gives no id.", path),
@@ -94,7 +96,6 @@ def reference_element(
             Read(f"{name}~type", (f"{path}.type",)),
             Read(f"{name}~identifier", (f"{path}.identifier.value",)),
             Read(f"{name}_display", (f"{path}.display",)),
-            *reads,
         ),
         columns=tuple(columns),
         present=present,

@@ -27,7 +27,11 @@ def time_stem(name: str) -> str:
 
 
 def plural(name: str) -> str:
-    """A plain English plural, good enough for element names: ``category`` gives ``categories``."""
+    """A plain English plural, good enough for element names: ``category`` gives ``categories``, ``based_on`` a list."""
+    if re.search(r"_(on|of|from|to|for|by)$", name):
+        return name + "_list"
+    if name.endswith("is"):
+        return name[:-2] + "es"
     if re.search(r"[^aeiou]y$", name):
         return name[:-1] + "ies"
     if re.search(r"(s|x|ch|sh)$", name):

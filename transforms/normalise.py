@@ -78,6 +78,8 @@ def _items(lists: pl.Series, element: Element) -> tuple[list[pl.Series], list[pl
     assert isinstance(inner, pl.Series)
     done = normalise(inner.struct.unnest(), element.children)
     flags = [c for c in done.columns if c.startswith(FLAG_MARKS)]
+    if len(flags) == done.width:
+        return [], []  # items that hold nothing a column is made of
     struct = done.drop(flags).to_struct(name)
     closed = pa.LargeListArray.from_arrays(_offsets(lists), struct.to_arrow(compat_level=pl.CompatLevel.oldest()))
     made = pl.from_arrow(closed)

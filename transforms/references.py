@@ -26,11 +26,12 @@ def reference_columns(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
     kind, ident = pl.col("type"), pl.col("id")
     wanted = [c.name for c in element.columns]
     kept = ident.is_not_null()
-    if f"{name}_type" not in wanted:  # one type is meant here; a reference to another keeps its text
+    types = {f"{name}_type", f"{name}_reference_type"}  # the second inside choice elements, whose own type is the first
+    if not types & set(wanted):  # one type is meant here; a reference to another keeps its text
         kept &= kind == element.targets[0]
     by_column = {
         f"{name}_id": pl.when(kept).then(ident),
-        f"{name}_type": kind,
+        **dict.fromkeys(types, kind),
         f"{name}_reference": pl.when(~kept.fill_null(False)).then(pl.coalesce(reference, f"{name}~identifier")),
         f"{name}_display": pl.col(f"{name}_display"),
     }

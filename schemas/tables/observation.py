@@ -21,7 +21,7 @@ OBSERVATION = Table(
         (
             *STANDARD,
             "identifier",
-            field("basedOn", table="observation_based_on"),
+            "basedOn",
             "partOf",
             "status",
             field("category", prefer=(OBSERVATION_CATEGORY,)),
