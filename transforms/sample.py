@@ -101,7 +101,7 @@ def _validator(resource_type: str) -> Callable[[bytes], tuple[str, str] | None]:
 
     try:
         model: type[BaseModel] = get_fhir_model_class(resource_type)
-    except KeyError:
+    except (KeyError, ValueError):
         return lambda _: None  # R4B dropped the type
 
     def validate(line: bytes) -> tuple[str, str] | None:

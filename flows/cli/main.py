@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,6 +54,19 @@ def main() -> None:
         # The reader of our output left; nothing is wrong with us.
         sys.stderr.close()
         raise SystemExit(0) from None
+    except Exception as error:  # noqa: BLE001 - a traceback may show values of patients, so only its place is printed
+        from flows.settings import environment
+
+        if environment("TRACEBACK", ""):
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        typer.echo(
+            f"clinmart: internal error {type(error).__name__} at {place}: nothing half done is in the mart; "
+            "CLINMART_TRACEBACK=1 shows the traceback, which may hold patient data",
+            err=True,
+        )
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

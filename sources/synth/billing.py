@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sources.synth.clock import DAY, day_text, local_day, moment
-from sources.synth.encounters import period
+from sources.synth.encounters import PROBLEM, period
 from sources.synth.ink import Ink
 from sources.synth.life import Life, Visit
 from sources.synth.render import concept, joined, template
@@ -67,6 +67,8 @@ class _Charge:
 def _charges(life: Life, visit: Visit) -> list[_Charge]:
     """What a visit is billed: the same list for claim and benefit."""
     code, display, fee = _FEES[visit.kind]
+    if visit.kind == "AMB" and visit.problem is not None:
+        code, display = PROBLEM
     days = max(1, (visit.end - visit.start) // DAY)
     charges = [_Charge(concept(_SNOMED, code, display), days if visit.kind == "IMP" else 1, fee)]
     acts = [act for act in life.acts if act.visit == visit.number]

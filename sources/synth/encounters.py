@@ -21,6 +21,7 @@ _ENCOUNTER = template("""
     $reason$stay"location":[{"location":$location,"status":"completed","period":$period}],
     "serviceProvider":$organization}
 """)
+PROBLEM = ("185347001", "Encounter for problem")
 _CLASSES = {
     "AMB": ("ambulatory", ("185349003", "Encounter for check up")),
     "VR": ("virtual", ("448337001", "Telemedicine consultation with patient")),
@@ -44,6 +45,8 @@ def period(visit: Visit) -> str:
 
 def _encounter(life: Life, ink: Ink, visit: Visit) -> str:
     display, (code, kind) = _CLASSES[visit.kind]
+    if visit.kind == "AMB" and visit.problem is not None:
+        code, kind = PROBLEM
     return _ENCOUNTER % {
         "id": life.uid("Encounter", visit.number),
         "meta": ink.meta(visit.end),

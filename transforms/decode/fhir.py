@@ -19,7 +19,7 @@ from transforms.decode.digits import keep_digits
 from transforms.decode.keys import KeyMemory
 from transforms.decode.lines import Lines, type_when_first
 from transforms.decode.memory_file import memory_file
-from transforms.decode.suspects import generic_suspicion, suspicion
+from transforms.decode.suspects import generic_suspicion, needs_strictness, suspicion
 from transforms.project import Projection, keys, projection, whole_projection
 
 _ROW = "~line"  # index of a row's line in the chunk
@@ -72,7 +72,7 @@ class Decoder:
         text = lines.frame["text"] if untouched else lines.frame["text"].gather(rows)
         plan = self._plan(kind, table, text)
         suspects = text.str.contains(generic_suspicion() if table is None else suspicion(table))
-        bad = _judged(lines, rows, suspects.arg_true(), kind, table) if suspects.any() else []
+        bad = _suspected(lines, text, rows, suspects.arg_true(), kind, table) if suspects.any() else []
         raw = None
         for strictly in (False, True):
             keep, good = _without(text, rows, bad)
@@ -176,8 +176,20 @@ def _known_types() -> list[str]:
     return sorted(resource_types())
 
 
+def _suspected(
+    lines: Lines, text: pl.Series, rows: pl.Series, which: pl.Series, kind: str, table: Table | None
+) -> list[Refused]:
+    """Those of the suspected lines that are refused; most are only of a type that the scan cannot be sure of."""
+    strict = text.gather(which).str.contains(needs_strictness())
+    return [
+        bad
+        for part, strictly in ((which.filter(strict), True), (which.filter(~strict), False))
+        for bad in _judged(lines, rows, part, kind, table, strictly=strictly)
+    ]
+
+
 def _judged(
-    lines: Lines, rows: pl.Series, which: pl.Series, kind: str, table: Table | None, *, strictly: bool = True
+    lines: Lines, rows: pl.Series, which: pl.Series, kind: str, table: Table | None, *, strictly: bool
 ) -> list[Refused]:
     """Those of ``which`` (positions in ``rows``) that the careful way refuses."""
     refused = []

@@ -20,8 +20,8 @@ _ALWAYS = (
     r"\\u[dD][89a-fA-F]",  # surrogates: pairs are fine, halves are not
     r"\[\s*\[",  # FHIR has no list of lists
     r"(?:[}\]]\s*){12}",  # nested deeper than resources are
-    r"[:\[,]\s*-?[0-9.]+[eE]\+?[0-9]{3}",  # too great for a double
-    r"[:\[,]\s*-?[0-9]{300}",
+    r'"\s*:\s*-?[0-9.]+[eE]\+?[0-9]{3}',  # too great for a double
+    r'"\s*:\s*-?[0-9]{300}',
 )
 
 
@@ -29,7 +29,7 @@ _ALWAYS = (
 def suspicion(table: Table) -> str:
     """A regular expression that finds every line of the table's type that needs the careful way."""
     leaves = list(projection(table).shape.leaves())
-    begins: dict[str, set[str]] = {}
+    begins: dict[str, set[str]] = {"text": {"object"}}  # every resource may have a narrative, which nothing reads
     for leaf in leaves:
         begins.setdefault(leaf.path[-1], set()).add("list" if leaf.many else leaf.json_type)
         for key in leaf.path[:-1]:
@@ -39,6 +39,12 @@ def suspicion(table: Table) -> str:
         by_pattern.setdefault(_wrong_value(kinds), []).append(re.escape(key))
     typed = [f'"(?:{"|".join(keys)})"\\s*:\\s*{wrong}' for wrong, keys in by_pattern.items() if wrong]
     return "|".join((*_ALWAYS, *typed))
+
+
+@functools.cache
+def needs_strictness() -> str:
+    """A regular expression for lines that only a full parse can judge."""
+    return "|".join(_ALWAYS)
 
 
 @functools.cache
