@@ -9,7 +9,7 @@ import msgspec
 from schemas import fhir_types
 from transforms.fhirpath import temporal
 from transforms.fhirpath.context import Invocation
-from transforms.fhirpath.grammar import Member, Syntax
+from transforms.fhirpath.grammar import Literal, Member, Syntax
 from transforms.fhirpath.navigate import (
     NOTHING,
     boolean,
@@ -97,6 +97,8 @@ def _type_name(invocation: Invocation, syntax: Syntax) -> str:
 
 def type_name(syntax: Syntax) -> str | None:
     """The FHIR type that a type specifier names; None when the syntax is none."""
+    if isinstance(syntax, Literal) and syntax.type == "string":
+        return syntax.text  # as early versions of SQL on FHIR write it
     if not isinstance(syntax, Member):
         return None
     if syntax.of is None:
@@ -272,6 +274,8 @@ def digits(of: Field) -> Digits:
 def _boundary(low: bool) -> Callable[[Invocation], Typed]:
     def node(invocation: Invocation) -> Typed:
         of = single(invocation.of, invocation.at, invocation.context)
+        if of.type == "Period":
+            of = member(of, "start" if low else "end", invocation.at, invocation.context)
         if of.type == "decimal":
             if isinstance(of, Field):
                 text: Typed = digits(of)
@@ -287,7 +291,7 @@ def _boundary(low: bool) -> Callable[[Invocation], Typed]:
             "time": temporal.time_boundary,
         }
         if of.type not in templates:
-            raise invocation.error(f"takes a decimal, date, dateTime, instant or time, not a {of.type}")
+            raise invocation.error(f"takes a decimal, date, dateTime, instant, time or Period, not a {of.type}")
         return Template(of.type, False, None, templates[of.type](low), (of,))
 
     return node

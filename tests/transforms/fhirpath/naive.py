@@ -67,9 +67,9 @@ def walk(tree: Any, around: Around) -> Nodes:
             at = _one(walk(index, around))
             nodes = walk(of, around)
             return [nodes[at[0].value]] if at and 0 <= at[0].value < len(nodes) else []
+        case Binary(_, "is" | "as" as op, left, Member(_, _, name)):
+            return _of_type(walk(left, around), name, op == "is")
         case Binary(_, op, left, right):
-            if op in ("is", "as"):
-                return _of_type(walk(left, around), right.name, op == "is")
             return _binary(op, walk(left, around), walk(right, around))
         case Call(_, of, name, arguments):
             focus = [around.this] if of is None else walk(of, around)

@@ -51,6 +51,7 @@ PATIENT: dict[str, Any] = {
 OBSERVATION: dict[str, Any] = {
     "resourceType": "Observation",
     "id": "o1",
+    "identifier": [{"value": "i", "period": {"start": "2020-02", "end": "2020-02"}}],
     "status": "final",
     "code": {"coding": [{"system": "http://loinc.org", "code": "1-1"}, {"system": "x", "code": "X"}]},
     "effectiveDateTime": "2020-02-03T04:05:06+01:00",
@@ -157,6 +158,7 @@ def run(tmp_path: Path) -> Run:
         ("generalPractitioner.getReferenceKey()", ["d1", "d2", "d5"]),
         ("generalPractitioner.getReferenceKey(Practitioner)", ["d1", "d2"]),
         ("generalPractitioner.getReferenceKey(Organization)", ["d2", "d5"]),
+        ("generalPractitioner.getReferenceKey('Organization')", ["d2", "d5"]),
         ("managingOrganization.getReferenceKey()", None),
         ("contained.ofType(Practitioner).name.family", ["Doc"]),
         ("contained.ofType(Organization).name", ["Ward"]),
@@ -289,6 +291,9 @@ def test_path_gives(run: Run, path: str, expected: object) -> None:
         ("effective.ofType(dateTime) = @2020-02-03", None),
         ("effective.ofType(dateTime).highBoundary()", "2020-02-03T04:05:06.999+01:00"),
         ("issued.lowBoundary()", "2020-02-03T03:05:06.000Z"),
+        ("identifier.first().period.lowBoundary()", "2020-02-01T00:00:00.000+14:00"),
+        ("identifier.first().period.highBoundary()", "2020-02-29T23:59:59.999-12:00"),
+        ("effective.ofType(Period).lowBoundary()", None),
     ],
 )
 def test_path_on_an_observation_gives(run: Run, path: str, expected: object) -> None:
