@@ -39,7 +39,7 @@ class Mart:
         """An open connection in UTC. LockedError when another process holds the file for longer than ``wait`` seconds."""
         connection = self._open(read_only, time.monotonic() + wait)
         try:
-            connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+            connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false")
             yield connection
         except duckdb.IOException as error:
             raise StorageError(f"the mart {self.path} cannot be read or written: {_first_line(error)}") from error

@@ -26,6 +26,7 @@ class Projection:
     select: str
     shape: Shape
     literals: frozenset[str]  # names of decimals whose digits are kept
+    names: tuple[str, ...]  # of the raw columns
 
     def query(self, file: str) -> str:
         """The query over one NDJSON file; rows come in the order of its lines."""
@@ -63,7 +64,7 @@ def _projection(reads: list[Read], scope: Scope) -> Projection:
     select = ", ".join(f"{_MODES[r.mode](r, scope)} AS {identifier(r.name)}" for r in reads)
     # The type is read too, so that a second `resourceType` in the same object is seen as a duplicate key.
     read = {"resourceType": "VARCHAR"} | scope.shape.columns()
-    return Projection(read, select, scope.shape, scope.shape.literals())
+    return Projection(read, select, scope.shape, scope.shape.literals(), tuple(r.name for r in reads))
 
 
 _KEY = re.compile(r"(?<![\w'$/-])[A-Za-z]\w*(?![\w(])")

@@ -46,7 +46,7 @@ class Decoder:
         self._tables = tables
         self._connection = duckdb.connect(":memory:", config={"threads": 1})
         self._memories: dict[str, KeyMemory] = {}
-        self._connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true")
+        self._connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false")
 
     def close(self) -> None:
         """Release the connection."""

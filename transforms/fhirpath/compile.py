@@ -18,7 +18,7 @@ import msgspec
 
 from schemas import fhir_types
 from transforms.fhirpath.context import Context
-from transforms.fhirpath.functions import digits
+from transforms.fhirpath.fhir_functions import digits
 from transforms.fhirpath.grammar import parse
 from transforms.fhirpath.navigate import boolean, is_root, single, valued
 from transforms.fhirpath.resolve import resolve
@@ -30,7 +30,6 @@ from transforms.fhirpath.tree import (
     Field,
     Filter,
     Here,
-    Pick,
     Template,
     Typed,
     Union,
@@ -142,7 +141,10 @@ def compile_path(path: str, scope: Scope, *, literal: bool = False, one: bool = 
     context = scope.context(path)
     node = valued(resolve(parse(path), context), 0, context)
     if literal:
-        node = _literal(node, context)
+        as_sent = digits(node)
+        if as_sent is None:
+            raise context.error(0, f"digits as sent are kept of decimal elements only, not of this {node.type}")
+        node = as_sent
     if one:
         node = single(node, 0, context)
     _must_be_value(node, context)
@@ -155,7 +157,7 @@ def compile_digits(path: str, scope: Scope, *, one: bool = False) -> Compiled:
     node = valued(resolve(parse(path), context), 0, context)
     type_name = node.type
     if type_name == "decimal":
-        node = _digits(node)
+        node = _decimal_text(node)
     if one:
         node = single(node, 0, context)
     _must_be_value(node, context)
@@ -217,26 +219,13 @@ def _want_items(node: Typed, context: Context) -> None:
         part.shape.want_items()
 
 
-def _digits(node: Typed) -> Typed:
+def _decimal_text(node: Typed) -> Typed:
     """A decimal as text; several that were joined or filtered have only their value left."""
-    if isinstance(node, Field):
-        return digits(node)
-    if isinstance(node, Pick):
-        of = _digits(node.of)
-        return Pick("string", False, None, of, node.index)
+    if (as_sent := digits(node)) is not None:
+        return as_sent
     text = decimal_text("v" if node.many else "{0}")
     sql = f"list_transform({{0}}, lambda v: {text})" if node.many else text
     return Template("string", node.many, None, sql, (node,))
-
-
-def _literal(node: Typed, context: Context) -> Typed:
-    """The digits of a decimal element, also of one that was picked from a list."""
-    if isinstance(node, Field) and node.type == "decimal":
-        return digits(node)
-    if isinstance(node, Pick):
-        of = _literal(node.of, context)
-        return Pick(of.type, False, None, of, node.index)
-    raise context.error(0, f"digits as sent are kept of decimal elements only, and this is a {node.type}")
 
 
 def _must_be_value(node: Typed, context: Context) -> None:

@@ -6,16 +6,20 @@ from collections.abc import Callable
 
 import msgspec
 
-from schemas import fhir_types
-from transforms.fhirpath import temporal
 from transforms.fhirpath.context import Invocation
-from transforms.fhirpath.grammar import Literal, Member, Syntax
+from transforms.fhirpath.fhir_functions import (
+    boundary,
+    digits,
+    extension,
+    named_type,
+    reference_key,
+    resource_key,
+)
 from transforms.fhirpath.navigate import (
     NOTHING,
     boolean,
     is_a,
     is_root,
-    member,
     of_type,
     pick,
     present,
@@ -28,8 +32,6 @@ from transforms.fhirpath.scalars import SCALARS, Scalar
 from transforms.fhirpath.tree import (
     EMPTY,
     Choice,
-    Digits,
-    Field,
     Filter,
     Item,
     Map,
@@ -85,29 +87,6 @@ def _scalar(invocation: Invocation, scalar: Scalar) -> Typed:
         arguments.append(argument)
     sql = scalar.sql[len(arguments) - 1 - scalar.least]
     return Template(scalar.result or of.type, scalar.many, None, sql, tuple(arguments))
-
-
-def _type_name(invocation: Invocation, syntax: Syntax) -> str:
-    """``Quantity``, ``FHIR.Quantity`` or ``System.String`` of a type argument."""
-    name = type_name(syntax)
-    if name is None:
-        raise invocation.error("its argument is the name of a type")
-    return name
-
-
-def type_name(syntax: Syntax) -> str | None:
-    """The FHIR type that a type specifier names; None when the syntax is none."""
-    if isinstance(syntax, Literal) and syntax.type == "string":
-        return syntax.text  # as early versions of SQL on FHIR write it
-    if not isinstance(syntax, Member):
-        return None
-    if syntax.of is None:
-        name = syntax.name
-        lowered = name[0].lower() + name[1:]
-        return lowered if not fhir_types.is_type(name) and fhir_types.is_primitive(lowered) else name
-    if isinstance(syntax.of, Member) and syntax.of.of is None and syntax.of.name in ("FHIR", "System"):
-        return type_name(Member(syntax.at, None, syntax.name))
-    return None
 
 
 def _where(invocation: Invocation) -> Typed:
@@ -185,12 +164,12 @@ def _sliced(sql: str, of_single: str) -> Callable[[Invocation], Typed]:
 
 
 def _of_type(invocation: Invocation) -> Typed:
-    name = _type_name(invocation, invocation.arguments[0])
+    name = named_type(invocation, invocation.arguments[0])
     return of_type(invocation.of, name, invocation.at, invocation.context)
 
 
 def _is(invocation: Invocation) -> Typed:
-    return is_type(invocation.of, _type_name(invocation, invocation.arguments[0]), invocation)
+    return is_type(invocation.of, named_type(invocation, invocation.arguments[0]), invocation)
 
 
 def is_type(of: Typed, name: str, invocation: Invocation) -> Typed:
@@ -200,17 +179,6 @@ def is_type(of: Typed, name: str, invocation: Invocation) -> Typed:
     else:
         matches = Value("boolean", False, None, str(is_a(of.type, name)).lower(), "")
     return Template("boolean", False, None, "CASE WHEN {0} THEN {1} END", (some(of), matches))
-
-
-def _extension(invocation: Invocation) -> Typed:
-    context, at = invocation.context, invocation.at
-    extensions = member(invocation.of, "extension", at, context)
-    url = single(invocation.argument(0), at, context)
-    if kind(url.type) != "text":
-        raise invocation.error(f"its argument is the url of an extension, not a {url.type}")
-    variable, inner = context.inside(extensions)
-    equal = Template("boolean", False, None, "({0} = {1})", (member(inner.here, "url", at, inner), url))
-    return Filter("Extension", extensions.many, extensions.shape, extensions, variable, equal)
 
 
 def _join(invocation: Invocation) -> Typed:
@@ -257,77 +225,11 @@ def _distinct(invocation: Invocation) -> Typed:
 
 def _to_string(invocation: Invocation) -> Typed:
     of = single(invocation.of, invocation.at, invocation.context)
-    if of.type == "decimal" and isinstance(of, Field):
-        return digits(of)
+    if (text := digits(of)) is not None:
+        return text
     if kind(of.type) in ("complex", EMPTY):
         return NOTHING
     return Template("string", False, None, "CAST({0} AS VARCHAR)", (of,))
-
-
-def digits(of: Field) -> Digits:
-    """The text of a decimal element with its digits as sent."""
-    if of.of.shape is not None:
-        of.of.shape.child(f"#{of.key}", "string")
-    return Digits("string", of.many, None, of.of, of.key)
-
-
-def _boundary(low: bool) -> Callable[[Invocation], Typed]:
-    def node(invocation: Invocation) -> Typed:
-        of = single(invocation.of, invocation.at, invocation.context)
-        if of.type == "Period":
-            of = member(of, "start" if low else "end", invocation.at, invocation.context)
-        if of.type == "decimal":
-            if isinstance(of, Field):
-                text: Typed = digits(of)
-            elif isinstance(of, Value):
-                text = Value("string", False, None, f"'{of.text}'", of.text)
-            else:
-                raise invocation.error("needs the digits as sent, so it must stand right behind a decimal element")
-            return Template("decimal", False, None, temporal.decimal_boundary(low), (text,))
-        templates = {
-            "date": temporal.date_boundary,
-            "dateTime": temporal.datetime_boundary,
-            "instant": temporal.datetime_boundary,
-            "time": temporal.time_boundary,
-        }
-        if of.type not in templates:
-            raise invocation.error(f"takes a decimal, date, dateTime, instant, time or Period, not a {of.type}")
-        return Template(of.type, False, None, templates[of.type](low), (of,))
-
-    return node
-
-
-def _resource_key(invocation: Invocation) -> Typed:
-    of = invocation.of
-    if not is_root(of) and of.type != "Resource" and of.type not in fhir_types.resource_types():
-        raise invocation.error(f"takes a resource, not a {of.type}")
-    return member(of, "id", invocation.at, invocation.context)
-
-
-# The id in `Type/id` or `Type/id/_history/1`, and of `urn:uuid:X` X; other references name nothing in the
-# mart.
-_KEY = "nullif(regexp_extract({0}, '^(?:urn:uuid:|[A-Z][A-Za-z]+/)([^/]+)(?:/_history/[^/]*)?$', 1), '')"
-
-
-def _reference_key(invocation: Invocation) -> Typed:
-    of = valued(invocation.of, invocation.at, invocation.context)
-    if of.type != "Reference":
-        raise invocation.error(f"takes a Reference, not a {of.type}")
-    variable, inner = invocation.context.inside(of)
-    text = member(inner.here, "reference", invocation.at, inner)
-    if invocation.arguments:
-        name = _type_name(invocation, invocation.arguments[0])
-        if name not in fhir_types.resource_types():
-            raise invocation.error(f"{name} is no resource type of FHIR R4")
-        said = member(inner.here, "type", invocation.at, inner)
-        sql = (
-            f"CASE WHEN starts_with({{0}}, '{name}/') THEN {_KEY}"
-            f" WHEN starts_with({{0}}, 'urn:uuid:') AND ifnull({{1}} = '{name}', true) THEN {_KEY} END"
-        )
-        body = Template("id", False, None, sql, (text, said))
-    else:
-        body = Template("id", False, None, _KEY, (text,))
-    return Map("id", of.many, None, of, variable, body)
 
 
 _FUNCTIONS: dict[str, Function] = {
@@ -347,14 +249,14 @@ _FUNCTIONS: dict[str, Function] = {
     "ofType": Function(1, 1, _of_type),
     "as": Function(1, 1, _of_type),
     "is": Function(1, 1, _is),
-    "extension": Function(1, 1, _extension),
+    "extension": Function(1, 1, extension),
     "join": Function(0, 1, _join),
     "iif": Function(2, 3, _iif),
     "union": Function(1, 1, _union),
     "distinct": Function(0, 0, _distinct),
     "toString": Function(0, 0, _to_string),
-    "lowBoundary": Function(0, 0, _boundary(True)),
-    "highBoundary": Function(0, 0, _boundary(False)),
-    "getResourceKey": Function(0, 0, _resource_key),
-    "getReferenceKey": Function(0, 1, _reference_key),
+    "lowBoundary": Function(0, 0, boundary(True)),
+    "highBoundary": Function(0, 0, boundary(False)),
+    "getResourceKey": Function(0, 0, resource_key),
+    "getReferenceKey": Function(0, 1, reference_key),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from transforms.fhirpath.context import Context, Invocation
-from transforms.fhirpath.functions import call, is_type, type_name
+from transforms.fhirpath.fhir_functions import type_name
+from transforms.fhirpath.functions import call, is_type
 from transforms.fhirpath.grammar import (
     Binary,
     Call,
