@@ -1,7 +1,10 @@
-"""Load observations into an empty mart, against DuckDB alone making a table of the same columns; and again, from receipts.
+"""Load observations into an empty mart, against DuckDB alone making a table of the same columns; and again, from
+receipts.
 
-``python -m benchmarks.load [--observations N] [--rounds N] [--keep FOLDER]`` prints one table. Both read the same file in the same run;
-only the ratios mean anything on another machine. DuckDB alone checks nothing, keeps no digits, no history and no receipts.
+``python -m benchmarks.load [--observations N] [--rounds N] [--keep FOLDER]`` prints one table. Both read the same
+file in the same run;
+only the ratios mean anything on another machine. DuckDB alone checks nothing, keeps no digits, no history and no
+receipts.
 """
 
 from __future__ import annotations
@@ -53,7 +56,16 @@ def bare_query(file: Path) -> str:
 
 def load_once(file: Path, mart: Path) -> tuple[float, float]:
     """Seconds of a whole load as the user waits for it, and its peak memory in MB."""
-    command = [str(Path(sys.executable).with_name("clinmart")), "load", str(file), "--mart", str(mart), "--source", "b", "--json"]
+    command = [
+        str(Path(sys.executable).with_name("clinmart")),
+        "load",
+        str(file),
+        "--mart",
+        str(mart),
+        "--source",
+        "b",
+        "--json",
+    ]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -76,12 +88,16 @@ def main() -> None:
         folder = options.keep or Path(scratch) / "input"
         file = folder / "Observation.000.ndjson"
         if not file.exists():
-            write_synth(SynthPlan(patients=2000, seed=3, types={"Observation"}, observations=options.observations), folder)
+            write_synth(
+                SynthPlan(patients=2000, seed=3, types={"Observation"}, observations=options.observations), folder
+            )
         query, size = bare_query(file), file.stat().st_size / 1e6
         bare, first, second, memory = [], [], [], []
         for number in range(options.rounds):
             database, mart = Path(scratch) / f"bare{number}.duckdb", Path(scratch) / f"mart{number}.duckdb"
-            made = subprocess.run([sys.executable, "-c", _BARE, query, str(database)], capture_output=True, text=True, check=True)
+            made = subprocess.run(
+                [sys.executable, "-c", _BARE, query, str(database)], capture_output=True, text=True, check=True
+            )
             bare.append(float(made.stdout))
             seconds, peak = load_once(file, mart)
             first.append(seconds)
@@ -90,12 +106,15 @@ def main() -> None:
             database.unlink()
             mart.unlink()
         ratios = [a / b for a, b in zip(first, bare, strict=True)]
+        again = statistics.median(second) / statistics.median(first)
         print(f"{size:,.0f} MB of observations, {options.rounds} rounds, medians")
         print(f"DuckDB alone          {statistics.median(bare):6.1f} s  {size / statistics.median(bare):6.0f} MB/s")
-        print(f"clinmart load         {statistics.median(first):6.1f} s  {size / statistics.median(first):6.0f} MB/s  "
-              f"peak {max(memory):,.0f} MB")
+        print(
+            f"clinmart load         {statistics.median(first):6.1f} s  {size / statistics.median(first):6.0f} MB/s  "
+            f"peak {max(memory):,.0f} MB"
+        )
         print(f"ratio                 {statistics.median(ratios):6.2f}    ({min(ratios):.2f} to {max(ratios):.2f})")
-        print(f"the same files again  {statistics.median(second):6.1f} s  {statistics.median(second) / statistics.median(first):6.1%} of the first")
+        print(f"the same files again  {statistics.median(second):6.1f} s  {again:6.1%} of the first")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class _Staged:
 def run_load(source: Source, settings: LoadSettings, watch: Watcher | None = None) -> LoadReport:
     """Load everything a source has into the mart; the report says what became of every line.
 
-    Raises the errors of :mod:`schemas.errors`. A damaged file is refused whole and named in ``report.refused``; the others load.
+    Raises the errors of :mod:`schemas.errors`. A damaged file is refused whole and named in ``report.refused``; the
+    others load.
     """
     partitions = source.partitions()
     mart = Mart(settings.mart, memory=settings.memory)
@@ -104,8 +105,8 @@ class _Load:
         """Read all partitions; commit whenever a unit is full, and at the end."""
         self._progress.total = sum(p.size for p in partitions)
         # One chunk more than there are workers may be in memory, so that none of them ever waits for a read.
-        self._places = asyncio.Semaphore(self._settings.jobs + 1)
-        with ThreadPoolExecutor(self._settings.jobs, thread_name_prefix="clinmart") as pool:
+        self._places = asyncio.Semaphore(self._settings.workers + 1)
+        with ThreadPoolExecutor(self._settings.workers, thread_name_prefix="clinmart") as pool:
             self._pool = pool
             for partition in partitions:
                 await self._partition(partition)
@@ -181,7 +182,9 @@ class _Load:
         self._report.refused.append(why)
 
     def _skip(self, known: Known, partition: Partition) -> None:
-        """Lines of a partition that was taken in before: duplicates, but for those that still stand in the quarantine."""
+        """Lines of a partition that was taken in before: duplicates, but for those that still stand in the
+        quarantine.
+        """
         for name, read, quarantined, suppressed in known.resources:
             counts = self._report.count(name)
             rest = read - quarantined - suppressed

@@ -22,7 +22,7 @@ class LoadSettings:
     mart: Path
     source: str
     as_of: datetime | None = None
-    jobs: int = field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))))
+    jobs: int | None = None  # worker threads; None: one per processor
     sampling: Sampling = field(default_factory=Sampling)
     strict: bool = False
     wait: float = 0.0
@@ -36,10 +36,15 @@ class LoadSettings:
             raise UsageError(
                 f"the source is called {self.source!r}: give it a short name on one line, e.g. --source epic"
             )
-        if self.jobs < 1:
+        if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs is {self.jobs}: give 1 or more")
         if not 0 <= self.sampling.rate <= 1:
             raise UsageError(f"--sample is {self.sampling.rate}: give a share from 0 to 1")
+
+    @property
+    def workers(self) -> int:
+        """How many threads transform chunks."""
+        return self.jobs or max(1, len(os.sched_getaffinity(0)))
 
 
 def environment(name: str, default: str) -> str:

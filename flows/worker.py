@@ -1,4 +1,6 @@
-"""What one worker does with one chunk: transform it and stage the result. Runs in threads, in Prefect tasks, on clusters."""
+"""What one worker does with one chunk: transform it and stage the result. Runs in threads, in Prefect tasks, on
+clusters.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Choice elements (``value[x]``): one set of columns for all the types that R4 allows there.
 
-``value_type`` says which type was sent; the columns are filled by kind: ``x_number``, ``x_code``, ``x_text``, ``x_boolean``,
+``value_type`` says which type was sent; the columns are filled by kind: ``x_number``, ``x_code``, ``x_text``,
+``x_boolean``,
 ``x_at`` ..., ``x_low``, ``x_high``, ``x_numerator``, ``x_denominator``, ``x_json`` for what has no columns of its own.
 """
 

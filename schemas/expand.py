@@ -1,7 +1,8 @@
 """FHIR data types as columns: which reads an element of a type needs and which columns it becomes.
 
 Each function returns ``(reads, columns)`` parts or whole elements; names follow the mart's contract:
-``x_at/x_date/x_precision/x_offset`` for times, ``x``, ``x_system``, ``x_display`` for codes, ``x_number`` ... for quantities.
+``x_at/x_date/x_precision/x_offset`` for times, ``x``, ``x_system``, ``x_display`` for codes, ``x_number`` ... for
+quantities.
 """
 
 from __future__ import annotations

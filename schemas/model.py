@@ -21,7 +21,9 @@ ID_PATTERN = r"^[A-Za-z0-9\-.]{1,64}$"  # FHIR R4 2.24.0.1
 
 @functools.cache
 def model(table: Table) -> pa.DataFrameSchema:
-    """The model of the rows of ``table`` as the normaliser leaves them: its columns with their metadata, and the flags."""
+    """The model of the rows of ``table`` as the normaliser leaves them: its columns with their metadata, and the
+    flags.
+    """
     columns = {c.name: _column(c, table) for e in table.elements for c in e.columns}
     columns |= {c.name: pa.Column(polars_dtype(c.dtype), nullable=True, metadata=_metadata(c, table)) for c in IDENTITY}
     columns["id"] = _id_column()

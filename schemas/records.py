@@ -36,7 +36,8 @@ class Partition:
 class Chunk:
     """Whole lines of one file, as received: no line is cut, none is left out.
 
-    ``data`` ends with a line feed. ``offset`` is the byte offset of its first byte in the (decompressed) file and ``line``
+    ``data`` ends with a line feed. ``offset`` is the byte offset of its first byte in the (decompressed) file and
+    ``line``
     the 1-based number of its first line. For ``ENTRY`` chunks each line is one entry object with its line breaks
     blanked, ``line`` counts entries and ``offsets`` gives each line's byte offset in the file (else None: the
     offsets follow from the lengths of the lines).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import duckdb
 import polars as pl
@@ -45,8 +46,6 @@ def commit(
 
 def save_load(connection: duckdb.DuckDBPyConnection, report: LoadReport, *, finished: datetime | None) -> None:
     """Write the load's own row, in place of an earlier one of the same load."""
-    from importlib.metadata import version
-
     connection.execute("DELETE FROM etl.load WHERE load_id = ?", [report.load_id])
     row = {
         "load_id": report.load_id,

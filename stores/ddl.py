@@ -33,7 +33,7 @@ def statements(tables: Sequence[Table]) -> Iterator[str]:
     yield create_table("main", RESOURCE_TABLE, resource_columns())
     yield create_table("history", RESOURCE_TABLE, (*resource_columns(), *HISTORY_COLUMNS))
     for table in tables:
-        columns = list(table.columns())
+        columns = tuple(table.columns())
         yield create_table("main", table.name, columns)
         yield create_table("history", table.name, (*columns, *HISTORY_COLUMNS))
         yield from child_views(table)

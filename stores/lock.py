@@ -19,7 +19,8 @@ from schemas.errors import LockedError, StorageError
 def loader_lock(mart: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Hold the loader's lock of a mart.
 
-    Raises LockedError when another loader has held it for ``wait`` seconds, with the owner's process and the lock's age.
+    Raises LockedError when another loader has held it for ``wait`` seconds, with the owner's process and the lock's
+    age.
     The system releases the lock of a process that dies, so a dead owner never blocks.
     """
     path = mart.with_name(mart.name + ".lock")

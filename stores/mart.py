@@ -24,7 +24,7 @@ class Mart:
 
     def __init__(self, path: Path, *, threads: int | None = None, memory: str = "1GB") -> None:
         self.path = path
-        self._config: dict[str, str | int] = {
+        self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": str(path.with_name(path.name + ".tmp")),
             # Hospitals have no way out, and nothing may phone out by itself.
@@ -36,10 +36,14 @@ class Mart:
 
     @contextmanager
     def connect(self, *, read_only: bool = False, wait: float = 0.0) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An open connection in UTC. LockedError when another process holds the file for longer than ``wait`` seconds."""
+        """An open connection in UTC. LockedError when another process holds the file for longer than ``wait``
+        seconds.
+        """
         connection = self._open(read_only, time.monotonic() + wait)
         try:
-            connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false")
+            connection.execute(
+                "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
+            )
             yield connection
         except duckdb.IOException as error:
             raise StorageError(f"the mart {self.path} cannot be read or written: {_first_line(error)}") from error

@@ -1,6 +1,7 @@
 """Reduce staged rows to one current version per identity and keep the others as history, by the total order K.
 
-K = (lastUpdated, version class (missing < numeric < text), number, text, content hash). A version is its content: of equal
+K = (lastUpdated, version class (missing < numeric < text), number, text, content hash). A version is its content: of
+equal
 contents the greatest time counts, so any order and any repetition of the same inputs ends in the same tables.
 """
 
@@ -93,7 +94,8 @@ def _uncontested(connection: duckdb.DuckDBPyConnection, step: Merge) -> bool:
 def _judge(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     """``verdict``: one row per identity and content that is stored or came in, with its greatest K and its place.
 
-    ``origin`` says where it stands (main, history or new), ``top`` whether it is now the current version, ``stage_row`` which
+    ``origin`` says where it stands (main, history or new), ``top`` whether it is now the current version,
+    ``stage_row`` which
     staged row to take, ``arrived`` how many staged rows had this content.
     """
     stored = " UNION ALL ".join(
@@ -156,7 +158,7 @@ def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     on = " AND ".join(f"m.{quoted(k)} = w.{quoted(k)}" for k in ("source", *step.key))
     # A column that the stage leaves out is null in every staged row: it must overwrite what an older version had.
     connection.execute(
-        f"MERGE INTO {step.main} m USING (SELECT * FROM (SELECT * FROM {step.main} LIMIT 0) UNION ALL BY NAME {winners}) w "
+        f"MERGE INTO {step.main} m USING ((SELECT * FROM {step.main} LIMIT 0) UNION ALL BY NAME {winners}) w "
         f"ON {on} WHEN MATCHED THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME"
     )
     _touch(connection, step, step.main, "v.top AND v.origin IN ('main', 'history')")

@@ -15,7 +15,8 @@ _MARKER = "_clinmart.json"
 
 
 def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
-    """Write every table and view of schema ``main`` that has rows as ``<table>.parquet`` into ``folder``; rows by table.
+    """Write every table and view of schema ``main`` that has rows as ``<table>.parquet`` into ``folder``; rows by
+    table.
 
     The folder is replaced by renaming: a reader sees the old one or the new one. A folder that was not published by
     clinmart is refused (UsageError), so that nothing of the user's is ever removed.

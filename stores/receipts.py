@@ -40,7 +40,8 @@ class Receipts:
     def find(self, size: int, sha256: bytes, as_of: datetime | None) -> Known | None:
         """The receipt of a partition that need not be read again.
 
-        A partition given a later time (``as_of``: a manifest's or the user's; None: none was given) is read again, for its
+        A partition given a later time (``as_of``: a manifest's or the user's; None: none was given) is read again,
+        for its
         rows without `meta.lastUpdated` were then seen later.
         """
         known = self._known.get((size, sha256.hex()))

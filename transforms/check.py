@@ -26,7 +26,8 @@ class Failure:
 
 
 def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
-    """The rows of ``frame`` (mart columns and flags, as the normaliser leaves them) that break the model, one reason each.
+    """The rows of ``frame`` (mart columns and flags, as the normaliser leaves them) that break the model, one reason
+    each.
 
     Columns that are left out count as null. Values never leave this function: pandera's messages hold them, so only the
     row, the column and the name of the check are taken from its report.

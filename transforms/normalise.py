@@ -17,9 +17,11 @@ FLAG_MARKS = (PRESENT, INVALID, MANY_MARK)
 def normalise(raw: pl.DataFrame, elements: tuple[Element, ...]) -> pl.DataFrame:
     """The mart columns of ``elements`` in their order, then the flags that the checks look at.
 
-    ``raw`` has a column for each read of the elements, except those that nothing was sent for: a column of the mart that would
+    ``raw`` has a column for each read of the elements, except those that nothing was sent for: a column of the mart
+    that would
     only be null is left out of the result too, and so are fields inside structs. Flags are Boolean columns whose names
-    start with ``?`` (is the required element there), ``!`` (text that is no time) and ``#`` (more than one type of a choice); a
+    start with ``?`` (is the required element there), ``!`` (text that is no time) and ``#`` (more than one type of a
+    choice); a
     flag from inside a list is true when any item has it, and is left out when none has.
     """
     columns: list[pl.Series] = []

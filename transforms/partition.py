@@ -15,7 +15,7 @@ import polars as pl
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, OversizedLine, Rejection
-from schemas.table import INVALID, Table
+from schemas.table import INVALID
 from transforms.check import Failure, check
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
@@ -95,7 +95,7 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
             meaning,
             line.head,
             line.length,
-        )  # fmt: skip
+        )
     )
     result.add(UNKNOWN_TYPE, 1, 1)
     return result

@@ -20,7 +20,9 @@ META_READS = (
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """``read`` are the columns for ``read_ndjson(columns=...)``, ``select`` the list of expressions with their names."""
+    """``read`` are the columns for ``read_ndjson(columns=...)``, ``select`` the list of expressions with their
+    names.
+    """
 
     read: dict[str, str]
     select: str
@@ -31,7 +33,8 @@ class Projection:
     def query(self, file: str) -> str:
         """The query over one NDJSON file; rows come in the order of its lines."""
         columns = ", ".join(f"{identifier(name)}: {text_literal(kind)}" for name, kind in self.read.items())
-        return f"SELECT {self.select} FROM read_ndjson({text_literal(file)}, columns={{{columns}}}, maximum_object_size={_MAX_LINE})"
+        options = f"columns={{{columns}}}, maximum_object_size={_MAX_LINE}"
+        return f"SELECT {self.select} FROM read_ndjson({text_literal(file)}, {options})"
 
 
 _MAX_LINE = 64 * 1024 * 1024  # no line is longer: the reader has its own, smaller limit
@@ -41,7 +44,8 @@ _MAX_LINE = 64 * 1024 * 1024  # no line is longer: the reader has its own, small
 def projection(table: Table, present: frozenset[str] | None = None) -> Projection:
     """The projection of a table: one raw column for each read of its elements, after ``id`` and ``meta``.
 
-    ``present`` are the JSON keys that occur; a read that needs another is left out, for it would only give nulls. None: all.
+    ``present`` are the JSON keys that occur; a read that needs another is left out, for it would only give nulls.
+    None: all.
     """
     reads = [*META_READS, *(r for e in table.elements for r in e.reads)]
     return _projection(reads if present is None else _pruned(reads, present), Scope.root(table.resource_type))
@@ -91,7 +95,9 @@ def _pruned(reads: Iterable[Read], present: frozenset[str]) -> list[Read]:
 
 @functools.cache
 def _keys_of(path: str) -> frozenset[str]:
-    """The element names in a path that must all be there; the type names inside ``ofType()`` count too, so none is missed."""
+    """The element names in a path that must all be there; the type names inside ``ofType()`` count too, so none
+    is missed.
+    """
     return frozenset(_KEY.findall(_OF_TYPE.sub("", _STRING.sub("", path))))
 
 
@@ -189,8 +195,10 @@ def _codings(read: Read, scope: Scope) -> str:
     item = scope.within(concept, "c")
     codings = _codings_of("$this", item)
     words = compile_path("text", item).sql
-    lone = f'[struct_pack(system := CAST(NULL AS VARCHAR), code := CAST(NULL AS VARCHAR), display := CAST(NULL AS VARCHAR), "text" := {words})]'
-    each = f"CASE WHEN len({codings.sql}) > 0 THEN list_transform({codings.sql}, lambda k: {pack.format(text=words)}) ELSE {lone} END"
+    nothing = "CAST(NULL AS VARCHAR)"
+    lone = f'[struct_pack(system := {nothing}, code := {nothing}, display := {nothing}, "text" := {words})]'
+    all_of = f"list_transform({codings.sql}, lambda k: {pack.format(text=words)})"
+    each = f"CASE WHEN len({codings.sql}) > 0 THEN {all_of} ELSE {lone} END"
     return f"flatten(list_transform({concept.sql}, lambda c: {each}))"
 
 

@@ -1,6 +1,8 @@
-"""A sample of the rows looked at closely: `fhir.resources` validates them whole, and paths that no column reads are counted.
+"""A sample of the rows looked at closely: `fhir.resources` validates them whole, and paths that no column reads are
+counted.
 
-Sampled by a hash of the row's id, so the choice does not depend on how files are cut. Findings are notes; only when every
+Sampled by a hash of the row's id, so the choice does not depend on how files are cut. Findings are notes; only when
+every
 row is sampled may they refuse rows (else the tables would depend on the sample).
 """
 
@@ -54,7 +56,9 @@ def sample(
     plan: Sampling,
     spent: float,
 ) -> Sampled:
-    """Look at the sampled rows of a batch. ``payload`` gives a row's JSON, ``spent`` the seconds its other steps took."""
+    """Look at the sampled rows of a batch. ``payload`` gives a row's JSON, ``spent`` the seconds its other steps
+    took.
+    """
     found = Sampled()
     if plan.rate <= 0:
         return found
@@ -76,7 +80,9 @@ def sample(
 
 
 def unread_paths(value: object, shape: Shape, path: str = "") -> Sequence[str]:
-    """Element paths of a parsed resource that a table does not read, e.g. ``photo`` or ``name.period``; lists count once."""
+    """Element paths of a parsed resource that a table does not read, e.g. ``photo`` or ``name.period``; lists
+    count once.
+    """
     if isinstance(value, list):
         return [p for item in value for p in unread_paths(item, shape, path)]
     if not isinstance(value, dict):

@@ -1,6 +1,7 @@
 """FHIR times as columns: `date`, `dateTime`, `instant` (FHIR R4 2.24.0.1) over whole columns.
 
-No time of day is ever invented: a date or partial date has no instant. Fractions of a second are cut to microseconds, never
+No time of day is ever invented: a date or partial date has no instant. Fractions of a second are cut to
+microseconds, never
 rounded. A leap second (`:60`) is the first instant of the next minute.
 """
 
@@ -35,9 +36,12 @@ FIELDS = ("at", "date", "precision", "offset", "invalid", "nanos")
 def fhir_times(text: pl.Series, fhir_type: str) -> pl.DataFrame:
     """The times of a String column of FHIR ``date``, ``dateTime`` or ``instant``, in its order and of its height.
 
-    Columns: ``at`` Datetime[us, UTC], ``date`` Date, ``precision`` String (year, month, day, second, fraction), ``offset`` Int16
-    in minutes, ``invalid`` Boolean (never null: text that is no time of its kind), ``nanos`` Int16 (nanoseconds below the
-    microsecond). All but ``invalid`` are null where the text is null or no time; ``at`` also for a date, a partial date and an
+    Columns: ``at`` Datetime[us, UTC], ``date`` Date, ``precision`` String (year, month, day, second, fraction),
+    ``offset`` Int16
+    in minutes, ``invalid`` Boolean (never null: text that is no time of its kind), ``nanos`` Int16 (nanoseconds
+    below the
+    microsecond). All but ``invalid`` are null where the text is null or no time; ``at`` also for a date, a partial
+    date and an
     instant outside the years 1 to 9999 of UTC.
     """
     if text.null_count() == len(text):

@@ -39,15 +39,15 @@ def load(
 ) -> None:
     """Load clinical data into a mart.
 
-    Every line read is applied, superseded, duplicate, quarantined or suppressed; the report says how many. Lines that are
+    Every line read is applied, superseded, duplicate, quarantined or suppressed; the report says how many. Lines
+    that are
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.settings import LoadSettings
     from transforms.sample import Sampling
 
-    more = {} if jobs is None else {"jobs": jobs}
     settings = LoadSettings(
-        mart=mart, source=source, as_of=_instant(as_of), sampling=Sampling(sample), strict=strict, wait=wait, **more
+        mart=mart, source=source, as_of=_instant(as_of), sampling=Sampling(sample), strict=strict, wait=wait, jobs=jobs
     )
     if prefect:
         from flows.load import run_with_prefect

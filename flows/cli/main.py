@@ -54,7 +54,7 @@ def main() -> None:
         # The reader of our output left; nothing is wrong with us.
         sys.stderr.close()
         raise SystemExit(0) from None
-    except Exception as error:  # noqa: BLE001 - a traceback may show values of patients, so only its place is printed
+    except Exception as error:  # a traceback may show values of patients, so only its place is printed
         from flows.settings import environment
 
         if environment("TRACEBACK", ""):

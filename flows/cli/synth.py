@@ -28,11 +28,18 @@ def synth(
     if size is not None and patients is not None:
         raise UsageError("give --patients or --size, not both")
     plan = SynthPlan(patients=patients or 100, seed=seed, size=_bytes(size), dirty=dirty)
-    report = (write_bundles if bundles else write_synth)(plan, folder)
-    if as_json:
-        typer.echo(json.dumps(report.as_dict()))
+    if bundles:
+        files = write_bundles(plan, folder)
+        made: dict[str, object] = {"files": len(files), "bytes": sum(f.stat().st_size for f in files)}
     else:
-        typer.echo(f"{report.resources:,} resources, {report.bytes / 1e6:,.1f} MB in {folder}")
+        report = write_synth(plan, folder)
+        made = {"resources": sum(report.lines.values()), "files": len(report.files), "bytes": report.bytes}
+        made |= {"lines": dict(report.lines), "faults": dict(report.faults)}
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), **made}))
+    else:
+        shown = ", ".join(f"{made[key]:,} {key}" for key in ("resources", "files", "bytes") if key in made)
+        typer.echo(f"{shown} in {folder}")
 
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.elements import build, field
 from schemas.standard import STANDARD
-from schemas.systems import ICD10CM, ICD10, SNOMED
+from schemas.systems import ICD10, ICD10CM, SNOMED
 from schemas.table import Table
 
 CONDITION = Table(

@@ -83,7 +83,8 @@ def resource_id(line: bytes) -> str | None:
 def judge(line: bytes, table: Table | None, *, strictly: bool) -> Fault | None:
     """What is wrong with a line of the table's type (None: a type that is kept whole), or None.
 
-    ``strictly`` also looks for what only a full parse shows: duplicate keys, U+0000, half surrogates, depth, size of numbers.
+    ``strictly`` also looks for what only a full parse shows: duplicate keys, U+0000, half surrogates, depth, size of
+    numbers.
     """
     decoder = _HEAD if table is None else _decoder(table)
     found = _decode(decoder, line)

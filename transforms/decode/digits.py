@@ -1,6 +1,7 @@
 """Keep the digits of decimals as sent: JSON readers turn `1.10` into 1.1, and FHIR R4 2.24.0.1 says that they differ.
 
-Where a number's digits are not the canonical ones of its double, a sibling is written beside it: ``"value":1.10`` becomes
+Where a number's digits are not the canonical ones of its double, a sibling is written beside it: ``"value":1.10``
+becomes
 ``"value":1.10,"#value":"1.10"``. A decimal without that sibling is canonical, so its digits follow from its value.
 """
 

@@ -1,4 +1,6 @@
-"""FHIR JSON to raw columns: DuckDB reads the lines of one type with the table's projection; bad lines are told apart first."""
+"""FHIR JSON to raw columns: DuckDB reads the lines of one type with the table's projection; bad lines are told
+apart first.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,18 @@ class Decoder:
         self._tables = tables
         self._connection = duckdb.connect(":memory:", config={"threads": 1})
         self._memories: dict[str, KeyMemory] = {}
-        self._connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false")
+        self._connection.execute(
+            "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
+        )
 
     def close(self) -> None:
         """Release the connection."""
         self._connection.close()
 
     def decode(self, lines: Lines, without: Set[int] = frozenset()) -> tuple[list[TypeBatch], list[Refused]]:
-        """The batches of a chunk by resource type, and the lines that are refused; rows in ``without`` are passed over."""
+        """The batches of a chunk by resource type, and the lines that are refused; rows in ``without`` are passed
+        over.
+        """
         types, refused = _types(lines, without)
         batches = []
         for (kind,), group in types.group_by(["type"], maintain_order=True):

@@ -20,9 +20,12 @@ _BLANK_LINE = r"^[ \t\r\n]*$"
 class Lines:
     """The resources of a chunk, one a line. ``frame`` holds, a row per resource in order:
 
-    ``text`` String (the line with its line feed; where ``utf8`` is false, bytes that are no UTF-8 are replaced in it), ``line`` Int64 (1-based
-    number in the file), ``offset`` Int64 (byte offset in the file), ``start``/``end`` Int64 (its bytes in ``data``), and
-    ``content_hash`` Binary (SHA-256 of those bytes). ``data`` is as received; ``text`` may have references of a Bundle resolved.
+    ``text`` String (the line with its line feed; where ``utf8`` is false, bytes that are no UTF-8 are replaced in
+    it), ``line`` Int64 (1-based
+    number in the file), ``offset`` Int64 (byte offset in the file), ``start``/``end`` Int64 (its bytes in ``data``),
+    and
+    ``content_hash`` Binary (SHA-256 of those bytes). ``data`` is as received; ``text`` may have references of a
+    Bundle resolved.
     """
 
     data: bytes
@@ -40,7 +43,9 @@ class Lines:
 
 
 def split_lines(chunk: Chunk) -> Lines:
-    """Split a chunk into its lines and hash them; blank ones (white space of JSON) are left out but counted in the numbers."""
+    """Split a chunk into its lines and hash them; blank ones (white space of JSON) are left out but counted in
+    the numbers.
+    """
     data = chunk.data
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED).astype(np.int64)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1)) if len(ends) else ends

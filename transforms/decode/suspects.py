@@ -1,7 +1,9 @@
 """Which lines DuckDB would read without a word although something in them is wrong, found by one scan of the text.
 
-DuckDB takes NaN, 1e400, trailing commas, U+0000, numbers and objects for text, `true` and text for numbers. A line that might
-hold one of these goes the careful way (:mod:`transforms.decode.careful`), which decides; the scan may suspect too much, never too little.
+DuckDB takes NaN, 1e400, trailing commas, U+0000, numbers and objects for text, `true` and text for numbers. A line
+that might
+hold one of these goes the careful way (:mod:`transforms.decode.careful`), which decides; the scan may suspect too
+much, never too little.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ _QUOTED_NUMBER = '"-?[0-9.eE+-]+"'
 
 
 def _wrong_value(kinds: set[str]) -> str:
-    """What must not follow a key that is read as these kinds, anywhere in the type; objects alone DuckDB checks itself."""
+    """What must not follow a key that is read as these kinds, anywhere in the type; objects alone DuckDB checks
+    itself.
+    """
     if kinds == {"object"}:
         return ""
     wrong = ["[^n\\s" + "".join(sorted({_BEGINS[k] for k in kinds})) + "]"]

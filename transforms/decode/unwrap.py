@@ -1,4 +1,6 @@
-"""Bundles as the resources they hold: each entry becomes a line of its own, with the Bundle's own references resolved."""
+"""Bundles as the resources they hold: each entry becomes a line of its own, with the Bundle's own references
+resolved.
+"""
 
 from __future__ import annotations
 

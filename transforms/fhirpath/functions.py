@@ -29,6 +29,7 @@ from transforms.fhirpath.navigate import (
 )
 from transforms.fhirpath.operators import unified, union
 from transforms.fhirpath.scalars import SCALARS, Scalar
+from transforms.fhirpath.sql import decimal_text
 from transforms.fhirpath.tree import (
     EMPTY,
     Choice,
@@ -229,7 +230,8 @@ def _to_string(invocation: Invocation) -> Typed:
         return text
     if kind(of.type) in ("complex", EMPTY):
         return NOTHING
-    return Template("string", False, None, "CAST({0} AS VARCHAR)", (of,))
+    sql = decimal_text("{0}") if of.type == "decimal" else "CAST({0} AS VARCHAR)"
+    return Template("string", False, None, sql, (of,))
 
 
 _FUNCTIONS: dict[str, Function] = {
