@@ -144,7 +144,7 @@ def _check_keys(document: Mapping[str, object]) -> None:
         raise ViewError(f"a ViewDefinition is expected, this is a {kind}")
     for key in document:
         near = difflib.get_close_matches(key, _PARTS, 1, 0.75)
-        if near and key not in _PARTS:
+        if near and key not in (*_PARTS, "resourceType", "resourceVersion"):
             raise ViewError(f"unknown element {key!r}, did you mean {near[0]!r}?")
     _check_selects(document, "")
 

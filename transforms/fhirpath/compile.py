@@ -113,7 +113,9 @@ class Compiled:
     def sql_type(self) -> str:
         """The DuckDB type of the SQL: VARCHAR, DOUBLE, BIGINT, BOOLEAN or STRUCT, with [] for collections."""
         suffix = "[]" if self.many else ""
-        if self.json or self.type == EMPTY or self.node.type == "string":
+        if self.type == EMPTY:
+            return "NULL"
+        if self.json or self.node.type == "string":
             return f"VARCHAR{suffix}"
         return f"{duckdb_type(self.type) if fhir_types.is_primitive(self.type) else 'STRUCT'}{suffix}"
 

@@ -15,7 +15,7 @@ _BY_KIND = {"text": "VARCHAR", "date": "VARCHAR", "time": "VARCHAR", "boolean": 
 _ANSI = {
     "CHARACTER": "VARCHAR", "CHAR": "VARCHAR", "CHARACTER VARYING": "VARCHAR", "VARCHAR": "VARCHAR", "TEXT": "VARCHAR",
     "CLOB": "VARCHAR", "BOOLEAN": "BOOLEAN", "SMALLINT": "SMALLINT", "INT": "INTEGER", "INTEGER": "INTEGER",
-    "BIGINT": "BIGINT", "REAL": "REAL", "FLOAT": "DOUBLE", "DOUBLE": "DOUBLE", "DOUBLE PRECISION": "DOUBLE",
+    "BIGINT": "BIGINT", "REAL": "FLOAT", "FLOAT": "DOUBLE", "DOUBLE": "DOUBLE", "DOUBLE PRECISION": "DOUBLE",
     "DATE": "DATE", "TIME": "TIME", "TIME WITHOUT TIME ZONE": "TIME", "TIMESTAMP": "TIMESTAMP",
     "TIMESTAMP WITHOUT TIME ZONE": "TIMESTAMP", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP WITH TIME ZONE",
     "DECIMAL": "DECIMAL", "DEC": "DECIMAL", "NUMERIC": "DECIMAL",
@@ -65,5 +65,5 @@ def _hinted(hint: str) -> str:
     if match is None or base is None:
         raise ViewError(f"the tag ansi/type is {hint!r}; known are: {', '.join(_ANSI)}")
     if base == "DECIMAL":
-        return f"DECIMAL({match[2] or 18}, {match[3] or 0})"
+        return f"DECIMAL({match[2] or 18},{match[3] or 0})"
     return base

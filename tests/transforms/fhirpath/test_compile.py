@@ -247,6 +247,8 @@ def run(tmp_path: Path) -> Run:
         ("' a '.trim()", "a"),
         ("'12'.toInteger() + '0.5'.toDecimal()", 12.5),
         ("'1x'.toInteger()", None),
+        ("(0.5 + 2.5).toString()", "3"),
+        ("active.toString()", "true"),
         ("'it\\'s \\u0041'", "it's A"),
         # the rest
         ("name.use | telecom.system | 'usual'", ["official", "usual", "phone", "email"]),
