@@ -106,9 +106,7 @@ def test_primitive_types_agree_with_the_annotations_of_fhir_resources() -> None:
         ("string", "extension", ("Extension", True, None)),
     ],
 )
-def test_elements_that_are_easily_mistaken(
-    type_name: str, name: str, expected: tuple[str, bool, str | None]
-) -> None:
+def test_elements_that_are_easily_mistaken(type_name: str, name: str, expected: tuple[str, bool, str | None]) -> None:
     """Choices, backbones, recursion and names that only look like a choice."""
     element = fhir_types.element(type_name, name)
     assert element is not None
