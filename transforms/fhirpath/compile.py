@@ -23,7 +23,7 @@ from transforms.fhirpath.grammar import parse
 from transforms.fhirpath.navigate import boolean, is_root, single, valued
 from transforms.fhirpath.resolve import resolve
 from transforms.fhirpath.shape import Shape, duckdb_type, text_literal
-from transforms.fhirpath.sql import decimal_text, render
+from transforms.fhirpath.sql import decimal_text, json_as_sent, render
 from transforms.fhirpath.tree import (
     EMPTY,
     Choice,
@@ -210,7 +210,8 @@ def compile_json(path: str, scope: Scope) -> Compiled:
             node.shape.want_whole()
         return Compiled(path, Whole(node.type, node.of.many, node.shape, node.of, node.key), json=True)
     _want_items(node, context)
-    sql = "list_transform({0}, lambda v: CAST(v AS VARCHAR))" if node.many else "CAST({0} AS VARCHAR)"
+    text = json_as_sent(f"CAST({'v' if node.many else '{0}'} AS VARCHAR)")
+    sql = f"list_transform({{0}}, lambda v: {text})" if node.many else text
     return Compiled(path, Template(node.type, node.many, None, sql, (node,)), json=True)
 
 

@@ -80,6 +80,13 @@ def decimal_text(value: str) -> str:
     return f"CASE WHEN contains({text}, 'e-') THEN {small} ELSE regexp_replace({text}, '[.]0$', '') END"
 
 
+def json_as_sent(text: str) -> str:
+    """SQL of a JSON text without the siblings ``"#name"`` of decimals, whose digits go back to where they were."""
+    sibling = '-?[0-9][-+0-9.eE]*,"#[A-Za-z]+":"([-+0-9.eE]+)"'
+    restored = f"regexp_replace({text}, {text_literal(sibling)}, '\\1', 'g')"
+    return f"CASE WHEN contains({text}, ',\"#') THEN {restored} ELSE {text} END"
+
+
 def _here(node: Here, _names: Names) -> str:
     return node.name
 
@@ -107,7 +114,7 @@ def _step(node: _Child, parent: str) -> str:
         return f"coalesce({prefix}{identifier('#' + node.key)}, {text})"
     sql = prefix + identifier(node.key)
     if isinstance(node, Whole):
-        return f"CAST({sql} AS VARCHAR)"
+        return json_as_sent(f"CAST({sql} AS VARCHAR)")
     own = node.shape
     if own is None:
         return sql

@@ -14,6 +14,7 @@ from itertools import count
 import msgspec
 
 from transforms.fhirpath.shape import text_literal
+from transforms.fhirpath.sql import json_as_sent
 from transforms.views.plan import Block, Foci, OutputColumn, Walk
 from transforms.views.walk import walk_sql
 
@@ -111,6 +112,8 @@ def _typed(sql: str, found: str, column: OutputColumn) -> str:
     """One value in the type of the column. One that does not fit a hinted type is an error, which hides it."""
     if found == column.value_type:
         return sql
+    if column.value_type == "JSON":
+        return f"CAST({json_as_sent(f'CAST({sql} AS VARCHAR)')} AS JSON)"
     if not column.hinted:
         return f"CAST({sql} AS {column.value_type})"
     message = text_literal(f"column {column.name}: a value is no {column.value_type}, which its tag asks for")

@@ -338,6 +338,30 @@ def test_element_whole_is_json(run: Run) -> None:
     assert run(lambda s: compile_json("birthDate", s)) == '"1970-06"'
 
 
+def test_element_whole_has_its_digits_as_sent(run: Run) -> None:
+    """The siblings that keep digits are no part of the data; a text that looks like one is."""
+    look_alike = '1,"#value":"1"'
+    quantity = {"value": 1.1, "#value": "1.10", "unit": look_alike}
+    resource = {
+        "resourceType": "Observation",
+        "valueQuantity": quantity,
+        "component": [{"valueQuantity": quantity}] * 2,
+    }
+
+    def texts(path: str) -> Callable[[Scope], Compiled]:
+        def compiled(scope: Scope) -> Compiled:
+            compile_path("valueQuantity.value", scope, literal=True)
+            return compile_json(path, scope)
+
+        return compiled
+
+    sent = '{"value":1.10,"unit":"1,\\"#value\\":\\"1\\""}'
+    assert run(texts("valueQuantity"), resource) == sent
+    assert run(texts("component"), resource) == f'[{{"valueQuantity":{sent}}},{{"valueQuantity":{sent}}}]'
+    assert run(texts("component.first()"), resource) == f'{{"valueQuantity":{sent}}}'
+    assert run(texts("component.where(true)"), resource) == [f'{{"valueQuantity":{sent}}}'] * 2
+
+
 def test_element_whole_and_its_children_at_once(run: Run) -> None:
     """Where both are asked for, the children come out of the JSON, whichever was compiled first."""
     for order in (True, False):
