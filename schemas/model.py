@@ -24,21 +24,28 @@ def model(table: Table) -> pa.DataFrameSchema:
     """The model of the rows of ``table`` as the normaliser leaves them: its columns with their metadata, and the
     flags.
     """
-    columns = {c.name: _column(c, table) for e in table.elements for c in e.columns}
-    columns |= {c.name: pa.Column(polars_dtype(c.dtype), nullable=True, metadata=_metadata(c, table)) for c in IDENTITY}
-    columns["id"] = _id_column()
-    columns[INVALID + "last_updated"] = _flag(False, Reason.INVALID_TIME)
-    for element in table.elements:
-        if element.present:
-            columns[element.present] = _flag(True, Reason.REQUIRED_MISSING)
-        if element.kind is Kind.TIME:
-            columns[INVALID + element.name] = _flag(False, Reason.INVALID_TIME)
     return pa.DataFrameSchema(
-        columns,
-        checks=[_named(Reason.RULE_VIOLATED + ":" + rule.name, _rule(rule.holds)) for rule in table.rules],
-        name=table.name,
-        description=table.description,
+        columns(table), checks=list(rules(table).values()), name=table.name, description=table.description
     )
+
+
+def columns(table: Table) -> dict[str, pa.Column]:
+    """The columns and flags of the model, with their checks."""
+    made = {c.name: pa.Column(polars_dtype(c.dtype), nullable=True, metadata=_metadata(c, table)) for c in IDENTITY}
+    made["id"] = _id_column()
+    made[INVALID + "last_updated"] = _flag(False, Reason.INVALID_TIME)
+    for element in table.elements:
+        made |= {c.name: _column(c, table) for c in element.columns}
+        if element.present:
+            made[element.present] = _flag(True, Reason.REQUIRED_MISSING)
+        if element.kind is Kind.TIME:
+            made[INVALID + element.name] = _flag(False, Reason.INVALID_TIME)
+    return made
+
+
+def rules(table: Table) -> dict[str, pa.Check]:
+    """The cross-field checks of the model by the rule's name."""
+    return {r.name: _named(f"{Reason.RULE_VIOLATED}:{r.name}", _rule(r.holds)) for r in table.rules}
 
 
 def flag_schema(name: str) -> pa.Column:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
 UNKNOWN_TYPE = "Unknown"
@@ -149,6 +150,16 @@ class LoadReport:
             "seconds": round(self.seconds, 3),
             "refused": self.refused,
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LoadReport:
+        """The report whose :meth:`as_dict` is ``values``."""
+        as_of = datetime.fromisoformat(values["as_of"])
+        report = cls(values["load_id"], values["source"], as_of, as_of)
+        report.status, report.bytes, report.seconds = values["status"], values["bytes"], values["seconds"]
+        report.resources = {name: Counts(**counts) for name, counts in values["resources"].items()}
+        report.tables, report.refused = dict(values["tables"]), list(values["refused"])
+        return report
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,6 @@ class Mart:
 
     def prepare(self, tables: Sequence[Table], *, wait: float = 0.0) -> None:
         """Make the mart if it is not there; refuse a database that is something else."""
-        if not self.path.parent.is_dir():
-            raise StorageError(f"cannot make the mart {self.path}: there is no folder {self.path.parent}")
         with self.connect(wait=wait) as connection:
             found = mart_version(connection)
             if found == MART_VERSION:
@@ -71,6 +69,11 @@ class Mart:
             made = [MART_VERSION, datetime.now(UTC), version("clinmart")]
             connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?)", made)
             connection.execute("COMMIT")
+
+    def must_be_possible(self) -> None:
+        """StorageError when the mart cannot be made where it was named."""
+        if not self.path.parent.is_dir():
+            raise StorageError(f"cannot make the mart {self.path}: there is no folder {self.path.parent}")
 
     def must_exist(self) -> None:
         """UsageError when there is no such mart."""

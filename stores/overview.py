@@ -14,15 +14,9 @@ _LOADS = 10
 
 def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
     """Tables with rows and history, sources with their newest data, the last loads, and the quarantine by reason."""
-    names = [
-        name
-        for (name,) in connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' ORDER BY table_name"
-        ).fetchall()
-    ]
     tables = []
-    for name in names:
-        rows, earlier = (_count(connection, f"{schema}.{quoted(name)}") for schema in ("main", "history"))
+    for name, rows in table_rows(connection):
+        earlier = _count(connection, f"history.{quoted(name)}")
         if rows or earlier:
             tables.append({"table": name, "rows": rows, "earlier_versions": earlier})
     sources = records(
@@ -40,6 +34,14 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
         )
     )
     return {"tables": tables, "sources": sources, "loads": loads, "quarantine": by_reason(connection)}
+
+
+def table_rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    """The tables of schema ``main`` by name, with their rows."""
+    names = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT internal ORDER BY table_name"
+    ).fetchall()
+    return [(name, _count(connection, f"main.{quoted(name)}")) for (name,) in names]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

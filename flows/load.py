@@ -1,0 +1,195 @@
+"""The load as a Prefect flow: one task per partition, a report as an artifact, and the same functions as the runner.
+
+Errors that Prefect stores hold no values of patients: expected ones name files and reasons, others only their type
+and place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.session import LoadSession, Read, open_session
+from flows.settings import LoadSettings
+from flows.worker import StagedChunk
+from schemas.errors import ClinmartError, IntegrityError, UsageError
+from schemas.records import DISPOSITIONS, LoadReport, Partition
+from sources.files import FileSource
+from transforms.sample import Sampling
+
+_RETRIES = 2
+_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
+_RETRY_SECONDS: list[float] = [2, 10]
+
+
+class StepError(ClinmartError):
+    """An unexpected error inside a task, without the values its text may hold."""
+
+
+def _may_pass_next_time(_task: Any, _run: Any, state: Any) -> bool:
+    """Errors that a user must mend fail at once; the rest may be a passing fault of disk or memory."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, StepError) or not isinstance(error, ClinmartError)
+
+
+@task(
+    name="stage partition",
+    task_run_name="stage {name}",
+    retries=_RETRIES,
+    retry_delay_seconds=_RETRY_SECONDS,
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_may_pass_next_time,
+    persist_result=False,
+    cache_policy=NO_CACHE,
+)
+def stage_partition(name: str, number: int) -> Read | str:  # noqa: ARG001 - the name is shown by Prefect
+    """Read, transform and stage one partition; the reason when its file is damaged and refused whole."""
+    source, session, partition = _RUNNING[number]
+    try:
+        return asyncio.run(_stage(source, session, partition))
+    except IntegrityError as error:
+        return str(error)
+    except ClinmartError:
+        raise
+    except Exception as error:  # noqa: BLE001 - its text may hold values, and Prefect keeps it
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise StepError(f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}") from None
+
+
+# What tasks of this process work on; Prefect is told names only.
+_RUNNING: dict[int, tuple[FileSource, LoadSession, Partition]] = {}
+
+
+async def _stage(source: FileSource, session: LoadSession, partition: Partition) -> Read:
+    as_of, given = session.time_of(source.as_of(partition))
+    reading = source.read(partition)
+    chunks: list[StagedChunk] = []
+    try:
+        async for item in reading:
+            chunks.append(await asyncio.to_thread(session.worker.run, item, as_of))
+    except BaseException:
+        for chunk in chunks:
+            session.stage.discard(chunk.paths)
+        raise
+    finally:
+        await reading.aclose()
+    return Read(partition, as_of, given, reading.sha256, reading.lines, chunks)
+
+
+@flow(name="clinmart load", task_runner=_RUNNER, persist_result=False, log_prints=False)
+def load(
+    inputs: list[str],
+    mart: str,
+    source: str,
+    as_of: datetime | None = None,
+    sample: float = 0.01,
+    strict: bool = False,
+    wait: float = 0.0,
+) -> dict[str, Any]:
+    """Load clinical data into a mart. The report is the return value and an artifact of the run.
+
+    inputs: files, folders or globs. mart: the DuckDB file. source: name of the source. as_of: time of rows that
+    carry none.
+    sample: share of rows that fhir.resources checks too. strict: all or nothing. wait: seconds to wait for a held mart.
+    """
+    settings = LoadSettings(Path(mart), source, as_of, sampling=Sampling(sample), strict=strict, wait=wait)
+    files = FileSource(inputs, settings.limits)
+    with open_session(settings) as session:
+        _load_all(files, session)
+        session.finish()
+    report = session.report
+    create_markdown_artifact(markdown=report_markdown(report), key="load-report", description=f"load {report.load_id}")
+    get_run_logger().info("%s: %s resources read", report.status, f"{report.total().read:,}")
+    return report.as_dict()
+
+
+def _load_all(files: FileSource, session: LoadSession) -> None:
+    """Stage all partitions that are not known yet, in waves that fill one commit unit each."""
+    wave: list[Partition] = []
+    for partition in files.partitions():
+        session.report.bytes += partition.size
+        if _is_known(files, session, partition):
+            continue
+        wave.append(partition)
+        if sum(p.size for p in wave) >= session.settings.unit_bytes and not session.settings.strict:
+            _run_wave(files, session, wave)
+            wave = []
+    _run_wave(files, session, wave)
+
+
+def _is_known(files: FileSource, session: LoadSession, partition: Partition) -> bool:
+    if not session.receipts.may_know(partition.size):
+        return False
+    as_of, given = session.time_of(files.as_of(partition))
+    known = session.receipts.find(partition.size, files.digest(partition), as_of if given else None)
+    if known is not None:
+        session.skip(known)
+    return known is not None
+
+
+def _run_wave(files: FileSource, session: LoadSession, wave: Sequence[Partition]) -> None:
+    numbers = []
+    for partition in wave:
+        number = max(_RUNNING, default=0) + 1
+        _RUNNING[number] = (files, session, partition)
+        numbers.append(number)
+    try:
+        runs = [stage_partition.submit(_shown(_RUNNING[n][2]), n) for n in numbers]
+        for run in runs:
+            staged = run.result()
+            if isinstance(staged, str):
+                session.refuse(staged, ())
+            else:
+                session.add(staged)
+    finally:
+        for number in numbers:
+            del _RUNNING[number]
+    session.commit()
+
+
+def _shown(partition: Partition) -> str:
+    name = Path(partition.uri).name
+    return name if not partition.start and partition.end is None else f"{name} from {partition.start}"
+
+
+def report_markdown(report: LoadReport) -> str:
+    """The report as a Markdown table."""
+    total = report.total()
+    lines = [
+        f"## {report.source}: {report.status}",
+        "",
+        f"{total.read:,} resources, {report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s, load `{report.load_id}`",
+        "",
+        "| resource | read | " + " | ".join(DISPOSITIONS) + " |",
+        "|---|" + "---:|" * (len(DISPOSITIONS) + 1),
+    ]
+    for name, counts in [*sorted(report.resources.items()), ("**all**", total)]:
+        numbers = [counts.read, *(getattr(counts, d) for d in DISPOSITIONS)]
+        lines.append(f"| {name} | " + " | ".join(f"{n:,}" for n in numbers) + " |")
+    lines += [f"\n**Refused:** {why}" for why in report.refused]
+    return "\n".join(lines)
+
+
+def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadReport:
+    """Run the flow here, as the command line does; its run shows in the Prefect UI of the configured server."""
+    if not inputs:
+        raise UsageError("give at least one file or folder to load")
+    found = load(
+        [str(Path(i).absolute()) for i in inputs],
+        str(settings.mart.absolute()),
+        settings.source,
+        settings.as_of,
+        settings.sampling.rate,
+        settings.strict,
+        settings.wait,
+    )
+    return LoadReport.from_dict(found)

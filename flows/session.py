@@ -1,0 +1,149 @@
+"""One load's hold on a mart: lock, staging area, receipts, report, and the commits. Runner and Prefect flow drive
+it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+
+from flows.settings import LoadSettings, new_load_id
+from flows.worker import StagedChunk, Worker
+from schemas.errors import StorageError
+from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
+from schemas.tables import all_tables, tables_by_type
+from stores.commit import commit, save_load
+from stores.lock import loader_lock
+from stores.mart import Mart
+from stores.overview import table_rows
+from stores.receipts import Known, Receipts
+from stores.staging import Stage, clean_staging
+
+_COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A partition that was read to its end, and what its chunks became."""
+
+    partition: Partition
+    as_of: datetime
+    given: bool  # whether that time was told, not taken from the clock
+    sha256: bytes
+    lines: int
+    chunks: Sequence[StagedChunk]
+
+
+class LoadSession:
+    """The state of one load; use :func:`open_session`."""
+
+    def __init__(
+        self, settings: LoadSettings, mart: Mart, stage: Stage, report: LoadReport, receipts: Receipts
+    ) -> None:
+        self.settings = settings
+        self.report = report
+        self.stage = stage
+        self.receipts = receipts
+        self.worker = Worker(tables_by_type(), stage, settings.source, settings.sampling)
+        self._mart = mart
+        self._types = {t.name: t.resource_type for t in all_tables()}
+        self._unit = StagedUnit()
+        self._began = time.monotonic()
+
+    def time_of(self, manifest: datetime | None) -> tuple[datetime, bool]:
+        """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the load's start.
+
+        The second value says whether it was told.
+        """
+        told = self.settings.as_of or manifest
+        return told or self.report.as_of, told is not None
+
+    def skip(self, known: Known) -> None:
+        """Count a partition that was taken in before: duplicates, but for lines that still stand in the quarantine."""
+        for name, read, quarantined, suppressed in known.resources:
+            rest = read - quarantined - suppressed
+            self.report.count(name).add(Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed))
+
+    def refuse(self, why: str, chunks: Sequence[StagedChunk]) -> None:
+        """Leave out a damaged file whole: nothing that was staged of it is committed."""
+        for chunk in chunks:
+            self.stage.discard(chunk.paths)
+        self.report.refused.append(why)
+
+    def add(self, read: Read) -> None:
+        """Add a partition to the commit unit, with its receipt."""
+        counts: dict[str, Counts] = {}
+        unit = self._unit
+        for chunk in read.chunks:
+            unit.tables += chunk.tables
+            unit.rejections += chunk.rejections
+            unit.findings += chunk.findings
+            for kind, rows in chunk.sampled.items():
+                unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
+            for place, rows in chunk.unread.items():
+                unit.unread[place] = unit.unread.get(place, 0) + rows
+            for name, one in chunk.counts.items():
+                counts.setdefault(name, Counts()).add(one)
+        unit.rows += sum(c.read for c in counts.values())
+        unit.bytes += read.partition.size
+        unit.receipts.append(Receipt(read.partition, read.sha256, read.lines, read.as_of, read.given, counts))
+
+    def unit_is_full(self) -> bool:
+        """True when what was added is enough for a commit of its own; never in a strict load, which is one unit."""
+        full = self._unit.bytes >= self.settings.unit_bytes or self._unit.rows >= self.settings.unit_rows
+        return full and not self.settings.strict
+
+    def commit(self) -> None:
+        """Bring what was added into the mart, in one transaction; StorageError when it was rolled back."""
+        unit, self._unit = self._unit, StagedUnit()
+        if not unit.receipts:
+            return
+        if self.settings.strict and (unit.rejections or self.report.refused):
+            self.report.status = "failed"
+            return
+        with self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
+            try:
+                commit(connection, unit, self.report, self._types)
+            except duckdb.Error as error:
+                raise StorageError(
+                    f"the commit was rolled back ({type(error).__name__}): the mart is as before"
+                ) from error
+        self.stage.discard([t.path for t in unit.tables] + unit.rejections)
+
+    def finish(self) -> None:
+        """Settle the load's status and write it to the mart."""
+        report = self.report
+        report.seconds = time.monotonic() - self._began
+        if report.refused:
+            report.status = "failed"
+        elif report.status == "ok" and report.total().quarantined:
+            report.status = "quarantined"
+        with self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
+            save_load(connection, report, finished=datetime.now(UTC))
+            report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
+
+
+@contextmanager
+def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
+    """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
+
+    Raises LockedError, StorageError or UsageError when the mart cannot be had.
+    """
+    now = datetime.now(UTC)
+    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now)
+    mart = Mart(settings.mart, memory=settings.memory)
+    with ExitStack() as stack:
+        mart.must_be_possible()
+        stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
+        mart.prepare(all_tables(), wait=settings.wait)
+        clean_staging(settings.mart)
+        stage = Stage(settings.mart, report.load_id)
+        stack.callback(stage.close)
+        with mart.connect(wait=settings.wait) as connection:
+            receipts = Receipts(connection, settings.source)
+        yield LoadSession(settings, mart, stage, report, receipts)
