@@ -30,7 +30,8 @@ values = st.recursive(
 )
 objects = st.dictionaries(words | st.sampled_from(["entry", "resource"]), values, max_size=3)
 others = st.dictionaries(
-    words.filter(lambda key: key not in ("entry", "id", "resourceType")) | st.sampled_from(["link", "meta", '"entry"']),
+    words.filter(lambda key: key not in ("entry", "id", "resourceType"))
+    | st.sampled_from(["link", "meta", '"entry"', 'x"entry', ',"entry']),
     values,
     max_size=3,
 )
@@ -144,6 +145,10 @@ def test_the_envelope_keeps_its_bytes() -> None:
         (b'{"resourceType":"Bundle", "id":"a" , "entry":[ ]}', b'{"resourceType":"Bundle", "id":"a" }'),
         (b'{"entry":[{}] ,\n"resourceType":"Bundle","id":"a"}', b'{"resourceType":"Bundle","id":"a"}'),
         (b'{"id":"a","entry":[],"resourceType":"Bundle"}', b'{"id":"a","resourceType":"Bundle"}'),
+        (
+            b'{"id":"a","x\\"entry":[{}],",\\"entry":[{}],"entry":[{}],"resourceType":"Bundle"}',
+            b'{"id":"a","x\\"entry":[{}],",\\"entry":[{}],"resourceType":"Bundle"}',
+        ),
         (b'{"id":1.10,\n"resourceType":"Bundle"}', b'{"id":1.10, "resourceType":"Bundle"}'),
     ):
         envelope = _read([text])[0][-1]

@@ -100,11 +100,14 @@ def test_closing_early_closes_the_file() -> None:
     for taken in range(3):
         file = _Watched(TEXT)
 
-        async def run(taken: int = taken, file: io.BytesIO = file) -> None:
+        async def run(taken: int = taken, file: _Watched = file) -> None:
             reading = _reading(file)
             for _ in range(taken):
                 await anext(reading)
+            if reading._next is not None:  # the next chunk is ready: nothing is at work that could notice by itself
+                await asyncio.wait([reading._next])
             await reading.aclose()
+            assert file.closed or not file.reads
             await reading.aclose()
             with pytest.raises(StopAsyncIteration):
                 await anext(reading)
@@ -112,7 +115,6 @@ def test_closing_early_closes_the_file() -> None:
                 reading.sha256  # noqa: B018 - asking is the point
 
         asyncio.run(run())
-        assert file.closed or not file.reads
 
 
 def test_a_dropped_reading_closes_its_file() -> None:
@@ -183,7 +185,7 @@ def test_nobody_hears_of_an_error_after_leaving() -> None:
         await anext(reading)
         assert reading._next is not None
         await asyncio.wait([reading._next])
-        assert isinstance(reading._next.exception(), IntegrityError)
+        assert "IntegrityError" in repr(reading._next)  # to ask for the exception would be to hear of it
         if close:
             await reading.aclose()
         del reading
