@@ -245,3 +245,18 @@ def test_types_are_in_order_and_differ() -> None:
     assert len(set(TYPES)) == len(TYPES)
     order = ("Organization", "Patient", "Encounter", "Observation", "DiagnosticReport", "Group")
     assert all(TYPES.index(one) < TYPES.index(two) for one, two in pairwise(order))
+
+
+def test_many_observations_make_no_overlapping_visits(tmp_path: Path) -> None:
+    """However many observations one patient has, each visit ends before the next begins."""
+    plan = SynthPlan(patients=2, observations=40_000, types={"Encounter"})
+    write_synth(plan, tmp_path / "export")
+    visits: dict[str, list[tuple[datetime, datetime]]] = {}
+    for line in (tmp_path / "export" / "Encounter.000.ndjson").read_bytes().splitlines():
+        encounter = json.loads(line)
+        start, end = (datetime.fromisoformat(encounter["period"][name]) for name in ("start", "end"))
+        visits.setdefault(encounter["subject"]["reference"], []).append((start, end))
+    assert all(len(spans) > 1000 for spans in visits.values())
+    for spans in visits.values():
+        assert all(start < end for start, end in spans)
+        assert all(one[1] < two[0] for one, two in pairwise(sorted(spans)))
