@@ -100,6 +100,8 @@ def _lifted(lists: pl.Series, flag: pl.Series, name: str) -> pl.Series:
 
 def _offsets(lists: pl.Series) -> pa.Array:
     """Arrow offsets of a list column whose values are flattened; a null list has a null offset."""
+    if lists.is_empty():  # Arrow wants one offset even of no lists
+        return pa.array([0], pa.int64())
     lengths = lists.list.len()
     ends = lengths.fill_null(0).cum_sum().cast(pl.Int64)
     starts = ends - lengths.fill_null(0).cast(pl.Int64)
