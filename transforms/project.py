@@ -34,7 +34,9 @@ class Projection:
         """The query over one NDJSON file; rows come in the order of its lines."""
         columns = ", ".join(f"{identifier(name)}: {text_literal(kind)}" for name, kind in self.read.items())
         options = f"columns={{{columns}}}, maximum_object_size={_MAX_LINE}"
-        return f"SELECT {self.select} FROM read_ndjson({text_literal(file)}, {options})"
+        # A column that is not used is not read, and only what is read is searched for duplicate keys.
+        used = 'WHERE "resourceType" IS NOT NULL'
+        return f"SELECT {self.select} FROM read_ndjson({text_literal(file)}, {options}) {used}"
 
 
 _MAX_LINE = 64 * 1024 * 1024  # no line is longer: the reader has its own, smaller limit

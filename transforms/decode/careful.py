@@ -114,6 +114,8 @@ def _mistyped(message: str) -> Fault:
     place = _PLACE.search(message)
     if place is None:
         return Fault(Reason.NOT_AN_OBJECT, None, Reason.NOT_AN_OBJECT.meaning)
+    if message.startswith("Number out of range"):
+        return Fault(Reason.NUMBER_OUT_OF_RANGE, place[1], Reason.NUMBER_OUT_OF_RANGE.meaning)
     return Fault(Reason.WRONG_TYPE, place[1], message.removesuffix(place[0]))
 
 
