@@ -23,7 +23,9 @@ _ALWAYS = (
     r"\[\s*\[",  # FHIR has no list of lists
     r"(?:[}\]]\s*){12}",  # nested deeper than resources are
     r'"\s*:\s*-?[0-9.]+[eE]\+?[0-9]{3}',  # too great for a double
-    r'"\s*:\s*-?[0-9]{300}',
+    r'"\s*:\s*-?[0-9]{200}',  # with an exponent of two digits this may be too great as well
+    r"[,\[]\s*-?(?:[0-9.]+[eE]\+?[0-9]{3}|[0-9]{200})",  # the same in a list
+    r"[\x0b\x0c]",  # DuckDB takes them for white space
 )
 
 
