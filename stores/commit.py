@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -27,6 +28,7 @@ def commit(
     ``types`` maps tables to their resource types. Raises what DuckDB raises, after rolling back.
     """
     now = datetime.now(UTC)
+    before = {name: replace(one) for name, one in report.resources.items()}
     connection.execute("BEGIN TRANSACTION")
     try:
         counts = _rows(connection, unit, report, types)
@@ -40,6 +42,7 @@ def commit(
         save_load(connection, report, finished=None)
         connection.execute("COMMIT")
     except BaseException:
+        report.resources = before
         connection.execute("ROLLBACK")
         raise
 
