@@ -1,0 +1,98 @@
+"""The staging area stands beside the mart, private, and is gone when its load is."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from schemas.errors import StorageError
+from schemas.records import Rejection
+from stores.merge import STAGE_ROW
+from stores.staging import Stage, clean_staging, quarantine_id, staging_root
+
+REFUSED = Rejection("/in/a", 7, 70, "Unknown", None, "malformed_json", None, None, "No JSON.", b"\xff{", 2)
+
+
+def test_rows_are_numbered_across_files(tmp_path: Path) -> None:
+    """No two staged rows of a load have the same number, from however many threads they come."""
+    stage = Stage(tmp_path / "mart", "load")
+    frame = pl.DataFrame({"id": ["a", "b", "c"]})
+    with ThreadPoolExecutor(4) as pool:
+        made = [t for tables in pool.map(lambda _: stage.write_tables({"t": frame}), range(20)) for t in tables]
+    assert {t.rows for t in made} == {3}
+    numbers = pl.concat([pl.read_parquet(t.path) for t in made])[STAGE_ROW]
+    assert numbers.n_unique() == 60
+
+
+def test_folder_is_private(tmp_path: Path) -> None:
+    """What is staged holds patient data: only its owner may look."""
+    Stage(tmp_path / "mart", "load").write_tables({"t": pl.DataFrame({"id": ["a"]})})
+    (folder,) = staging_root(tmp_path / "mart").iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_close_removes_only_its_own(tmp_path: Path) -> None:
+    """A load removes its folder, and the root with the last of them."""
+    mart = tmp_path / "mart"
+    one, two = Stage(mart, "one"), Stage(mart, "two")
+    one.close()
+    assert [p.name for p in staging_root(mart).iterdir()] == ["two"]
+    two.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clean_removes_what_the_dead_left(tmp_path: Path) -> None:
+    """Files of a load that died are gone after cleaning; cleaning nothing is harmless."""
+    mart = tmp_path / "mart"
+    Stage(mart, "dead").write_tables({"t": pl.DataFrame({"id": ["a"]})})
+    clean_staging(mart)
+    clean_staging(mart)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_discard(tmp_path: Path) -> None:
+    """Discarded files are gone, also when they were before."""
+    stage = Stage(tmp_path / "mart", "load")
+    (kept,), (gone,) = (stage.write_tables({"t": pl.DataFrame({"id": ["a"]})}) for _ in range(2))
+    stage.discard([gone.path, gone.path])
+    assert Path(kept.path).exists()
+    assert not Path(gone.path).exists()
+
+
+def test_rejections_keep_the_bytes(tmp_path: Path) -> None:
+    """A refused line is kept byte for byte; no rejections make no file."""
+    stage = Stage(tmp_path / "mart", "load")
+    assert stage.write_rejections("s", []) == []
+    (path,) = stage.write_rejections("s", [REFUSED])
+    (row,) = pl.read_parquet(path).rows(named=True)
+    assert (row["payload"], row["payload_bytes"], row["line"], row["byte_offset"]) == (b"\xff{", 2, 7, 70)
+    assert row["quarantine_id"] == quarantine_id("s", REFUSED)
+
+
+def test_quarantine_id_tells_lines_apart() -> None:
+    """The name of a refused line depends on source, file, line and payload, and on nothing else."""
+    names = [
+        quarantine_id("s", REFUSED),
+        quarantine_id("t", REFUSED),
+        quarantine_id("s/in", replace(REFUSED, uri="/a")),
+        quarantine_id("s", replace(REFUSED, line=8)),
+        quarantine_id("s", replace(REFUSED, payload=b"{")),
+    ]
+    assert len(set(names)) == len(names)
+    assert quarantine_id("s", replace(REFUSED, message="other", code="no_id")) == names[0]
+
+
+def test_no_room_is_a_storage_error(tmp_path: Path) -> None:
+    """A staging folder that cannot be made, or written, is said to be so."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="staging folder"):
+        Stage(tmp_path / "file" / "mart", "load")
+    stage = Stage(tmp_path / "mart", "load")
+    stage.close()
+    with pytest.raises(StorageError, match="cannot write the staged file"):
+        stage.write_tables({"t": pl.DataFrame({"id": ["a"]})})
