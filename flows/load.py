@@ -85,7 +85,12 @@ async def _stage(source: FileSource, session: LoadSession, partition: Partition)
     return Read(partition, as_of, given, reading.sha256, reading.lines, chunks)
 
 
-@flow(name="clinmart load", task_runner=_RUNNER, persist_result=False, log_prints=False)
+@flow(
+    name="clinmart load",
+    task_runner=_RUNNER,  # type: ignore[arg-type] # Prefect's own runner does not fit its own annotation
+    persist_result=False,
+    log_prints=False,
+)
 def load(
     inputs: list[str],
     mart: str,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
 
 from flows.session import LoadSession, Read, open_session
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import IntegrityError
-from schemas.records import LoadReport, Partition
+from schemas.records import Chunk, LoadReport, Partition
 from sources.source import Reading, Source
 
 
@@ -26,6 +28,7 @@ class Progress:
     phase: str = "reading"
 
 
+_Item = TypeVar("_Item")
 Watcher = Callable[[Progress], None]
 
 
@@ -42,6 +45,34 @@ def run_load(source: Source, settings: LoadSettings, watch: Watcher | None = Non
     return session.report
 
 
+@dataclass(slots=True)
+class _Open:
+    """A partition that was read; ``share`` is its part of the work that was done for several together."""
+
+    partition: Partition
+    reading: Reading
+    tasks: list[asyncio.Future[StagedChunk]]
+    share: slice | None = None
+
+    async def chunks(self) -> list[StagedChunk]:
+        """What its chunks became, once they are staged."""
+        done = await asyncio.gather(*self.tasks)
+        return done if self.share is None else [chunk.only(self.share) for chunk in done]
+
+
+@dataclass(slots=True)
+class _Together:
+    """Small partitions that were read whole and wait to be worked on together."""
+
+    as_of: datetime
+    parts: list[_Open] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return sum(len(chunk.data) for chunk in self.chunks)
+
+
 class _Run:
     """Reads partitions one after the other while threads work on their chunks."""
 
@@ -50,7 +81,9 @@ class _Run:
         self._session = session
         self._watch = watch
         self._progress = Progress()
-        self._open: list[tuple[Partition, Reading, Sequence[asyncio.Future[StagedChunk]]]] = []
+        self._open: list[_Open] = []
+        self._together: _Together | None = None
+        self._enough = session.settings.limits.chunk_bytes // 2  # bytes worked on together
 
     async def all(self, partitions: Sequence[Partition]) -> None:
         """Read all partitions; commit whenever a unit is full, and at the end."""
@@ -62,7 +95,7 @@ class _Run:
             self._pool = pool
             for partition in partitions:
                 await self._partition(partition)
-                if sum(p.size for p, _, _ in self._open) >= self._session.settings.unit_bytes:
+                if sum(o.partition.size for o in self._open) >= self._session.settings.unit_bytes:
                     await self._settle()
             await self._settle(last=True)
 
@@ -78,30 +111,63 @@ class _Run:
                 session.skip(known)
                 self._advance(done + partition.size)
                 return
-        reading = self._source.read(partition)
-        tasks: list[asyncio.Future[StagedChunk]] = []
+        opened = _Open(partition, self._source.read(partition), [])
         try:
-            await self._read(reading, partition, tasks)
+            small = await self._read(opened, as_of)
         except IntegrityError as error:
-            session.refuse(str(error), await asyncio.gather(*tasks))
+            session.refuse(str(error), await opened.chunks())
         else:
-            self._open.append((partition, reading, tasks))
+            if small:
+                await self._wait_for_others(opened, small, as_of)
+            else:
+                self._open.append(opened)
         finally:
-            await reading.aclose()
+            await opened.reading.aclose()
             self._advance(done + partition.size)
 
-    async def _read(self, reading: Reading, partition: Partition, tasks: list[asyncio.Future[StagedChunk]]) -> None:
-        as_of, _ = self._session.time_of(self._source.as_of(partition))
-        done = self._progress.done
-        async for item in reading:
-            await self._places.acquire()
-            task = asyncio.get_running_loop().run_in_executor(self._pool, self._session.worker.run, item, as_of)
-            task.add_done_callback(self._one_staged)
-            tasks.append(task)
-            self._advance(done + reading.bytes_read)
-            for one in tasks:
-                if one.done() and (error := one.exception()) is not None:
+    async def _read(self, opened: _Open, as_of: datetime) -> list[Chunk]:
+        """Give a partition's chunks to the workers; those of a small one, when it is read whole, are returned."""
+        done, kept = self._progress.done, list[Chunk]()
+        async for item in opened.reading:
+            if isinstance(item, Chunk) and not opened.tasks and sum(len(c.data) for c in kept) < self._enough // 4:
+                kept.append(item)
+                continue
+            for early in (*kept, item):
+                opened.tasks.append(await self._submit(self._session.worker.run, early, as_of))
+            kept = []
+            self._advance(done + opened.reading.bytes_read)
+            for task in opened.tasks:
+                if task.done() and (error := task.exception()) is not None:
                     raise error
+        return kept
+
+    async def _wait_for_others(self, opened: _Open, chunks: list[Chunk], as_of: datetime) -> None:
+        """Put a small partition with others, until together they are worth a worker's while."""
+        if self._together is not None and self._together.as_of != as_of:
+            await self._work_together()
+        together = self._together = self._together or _Together(as_of)
+        first = len(together.chunks)
+        opened.share = slice(first, first + len(chunks))
+        together.parts.append(opened)
+        together.chunks += chunks
+        self._open.append(opened)
+        if together.size >= self._enough:
+            await self._work_together()
+
+    async def _work_together(self) -> None:
+        together, self._together = self._together, None
+        if together is not None:
+            task = await self._submit(self._session.worker.run_together, together.chunks, together.as_of)
+            for part in together.parts:
+                part.tasks.append(task)
+
+    async def _submit(
+        self, work: Callable[[_Item, datetime], StagedChunk], item: _Item, as_of: datetime
+    ) -> asyncio.Future[StagedChunk]:
+        await self._places.acquire()
+        task = asyncio.get_running_loop().run_in_executor(self._pool, work, item, as_of)
+        task.add_done_callback(self._one_staged)
+        return task
 
     def _one_staged(self, task: asyncio.Future[StagedChunk]) -> None:
         self._places.release()
@@ -113,10 +179,11 @@ class _Run:
 
     async def _settle(self, *, last: bool = False) -> None:
         """Wait for the workers, hand everything staged to the session and let it commit."""
-        for partition, reading, tasks in self._open:
-            as_of, given = self._session.time_of(self._source.as_of(partition))
-            chunks = await asyncio.gather(*tasks)
-            self._session.add(Read(partition, as_of, given, reading.sha256, reading.lines, chunks))
+        await self._work_together()
+        for opened in self._open:
+            as_of, given = self._session.time_of(self._source.as_of(opened.partition))
+            reading, chunks = opened.reading, await opened.chunks()
+            self._session.add(Read(opened.partition, as_of, given, reading.sha256, reading.lines, chunks))
         self._open = []
         if last or self._session.unit_is_full():
             self._progress.phase = "committing"

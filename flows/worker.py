@@ -5,15 +5,15 @@ clusters.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.records import Chunk, Counts, Finding, OversizedLine, StagedTable
 from schemas.table import Table
 from stores.staging import Stage
 from transforms.decode.fhir import Decoder
-from transforms.partition import refuse_oversized, transform
+from transforms.partition import ChunkResult, refuse_oversized, transform_together
 from transforms.sample import Sampling
 
 
@@ -24,7 +24,7 @@ class StagedChunk:
     tables: list[StagedTable] = field(default_factory=list)
     rejections: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    counts: dict[str, Counts] = field(default_factory=dict)
+    parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
     unread: dict[tuple[str, str], int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
 
@@ -32,6 +32,20 @@ class StagedChunk:
     def paths(self) -> list[str]:
         """All files of the chunk."""
         return [t.path for t in self.tables] + self.rejections
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        """Counts by resource type, over all chunks that were staged together."""
+        total: dict[str, Counts] = {}
+        for part in self.parts:
+            for kind, counts in part.items():
+                total.setdefault(kind, Counts()).add(counts)
+        return total
+
+    def only(self, chunks: slice) -> StagedChunk:
+        """The share of some of the chunks: their counts, and with the first chunk the files of all."""
+        parts = self.parts[chunks]
+        return replace(self, parts=parts) if chunks.start == 0 else StagedChunk(parts=parts)
 
 
 class Worker:
@@ -47,14 +61,19 @@ class Worker:
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
-            result = refuse_oversized(item)
-        else:
-            result = transform(item, self._decoder(), as_of, self._sampling)
+            return self._staged(refuse_oversized(item))
+        return self.run_together([item], as_of)
+
+    def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
+        """Stage several small chunks as if they were one."""
+        return self._staged(transform_together(chunks, self._decoder(), as_of, self._sampling))
+
+    def _staged(self, result: ChunkResult) -> StagedChunk:
         return StagedChunk(
             self._stage.write_tables(result.tables),
             self._stage.write_rejections(self._source, result.rejections),
             result.findings,
-            result.counts,
+            result.parts,
             result.unread,
             result.sampled,
         )

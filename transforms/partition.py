@@ -5,9 +5,11 @@ This is the unit that threads, Dask and Ray run. It is pure: the same chunk give
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -19,7 +21,7 @@ from schemas.table import INVALID
 from transforms.check import Failure, check
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
-from transforms.decode.lines import Lines
+from transforms.decode.lines import Lines, joined
 from transforms.decode.unwrap import resources_of
 from transforms.normalise import FLAG_MARKS, normalise
 from transforms.sample import Sampling, sample
@@ -41,46 +43,80 @@ class ChunkResult:
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    counts: dict[str, Counts] = field(default_factory=dict)
+    parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
-    lines: int = 0
 
-    def add(self, resource_type: str, read: int, quarantined: int) -> None:
-        """Count lines of a type."""
-        counts = self.counts.setdefault(resource_type, Counts())
+    @property
+    def counts(self) -> dict[str, Counts]:
+        """Counts by resource type over all chunks."""
+        total: dict[str, Counts] = {}
+        for part in self.parts:
+            for kind, counts in part.items():
+                total.setdefault(kind, Counts()).add(counts)
+        return total
+
+    def add(self, chunk: int, resource_type: str, read: int, quarantined: int) -> None:
+        """Count lines of a type in one of the chunks."""
+        counts = self.parts[chunk].setdefault(resource_type, Counts())
         counts.read += read
         counts.quarantined += quarantined
 
 
 def transform(chunk: Chunk, decoder: Decoder, as_of: datetime, sampling: Sampling = NO_SAMPLE) -> ChunkResult:
     """All steps for one chunk. ``as_of`` is the time of rows without `meta.lastUpdated`."""
-    began = time.monotonic()
-    result = ChunkResult(lines=chunk.data.count(b"\n"))
-    lines, unwrapped = resources_of(chunk)
-    batches, refused = decoder.decode(lines, {bad.row for bad in unwrapped})
+    return transform_together([chunk], decoder, as_of, sampling)
+
+
+def transform_together(
+    chunks: Sequence[Chunk], decoder: Decoder, as_of: datetime, sampling: Sampling = NO_SAMPLE
+) -> ChunkResult:
+    """All steps for several chunks at once, as if they were one: small files cost little more than their bytes."""
+    opened = [resources_of(chunk) for chunk in chunks]
+    firsts = [0, *itertools.accumulate(lines.frame.height for lines, _ in opened)]
+    work = _Work(
+        [c.uri for c in chunks], firsts[:-1], joined([o[0] for o in opened]), as_of, sampling, time.monotonic()
+    )
+    result = ChunkResult(parts=[{} for _ in chunks])
+    unwrapped = [
+        replace(bad, row=bad.row + first) for (_, bads), first in zip(opened, firsts, strict=False) for bad in bads
+    ]
+    batches, refused = decoder.decode(work.lines, {bad.row for bad in unwrapped})
     for bad in (*unwrapped, *refused):
-        result.rejections.append(_rejection(chunk.uri, lines, bad.row, bad.resource_type, bad.fault, bad.fault.reason))
-        result.add(bad.resource_type, 1, 1)
+        result.rejections.append(_rejection(work, bad.row, bad.resource_type, bad.fault, bad.fault.reason))
+        result.add(work.chunk_of(bad.row), bad.resource_type, 1, 1)
     for batch in batches:
-        _batch(_Work(chunk.uri, lines, as_of, sampling, began), batch, result)
+        _batch(work, batch, result)
     return result
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What all batches of a chunk share."""
+    """What all batches share: the resources of all chunks, those of chunk ``n`` from row ``firsts[n]`` on."""
 
-    uri: str
+    uris: list[str]
+    firsts: list[int]
     lines: Lines
     as_of: datetime
     sampling: Sampling
     began: float
 
+    def chunk_of(self, row: int) -> int:
+        """The chunk that a row came from."""
+        return bisect.bisect_right(self.firsts, row) - 1
+
+    def rows_by_chunk(self, rows: pl.Series) -> list[int]:
+        """How many of these rows came from each chunk."""
+        if len(self.firsts) == 1:
+            return [len(rows)]
+        bounds = [rows.search_sorted(first, side="left") for first in self.firsts[1:]]
+        edges = [0, *bounds, len(rows)]
+        return [after - before for before, after in itertools.pairwise(edges)]
+
 
 def refuse_oversized(line: OversizedLine) -> ChunkResult:
     """A line too long to read: its beginning goes to the quarantine."""
-    result = ChunkResult(lines=1)
+    result = ChunkResult(parts=[{}])
     meaning = f"{Reason.LINE_TOO_LONG.meaning} It has {line.length} bytes, SHA-256 {line.sha256.hex()}."
     result.rejections.append(
         Rejection(
@@ -97,7 +133,7 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
             line.length,
         )
     )
-    result.add(UNKNOWN_TYPE, 1, 1)
+    result.add(0, UNKNOWN_TYPE, 1, 1)
     return result
 
 
@@ -114,10 +150,11 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
     failures += _sampled(work, batch, {f.row for f in failures}, result)
     for failure in failures:
         row = batch.rows[failure.row]
-        result.rejections.append(
-            _rejection(work.uri, work.lines, row, batch.resource_type, failure.fault, failure.check)
-        )
-    result.add(batch.resource_type, frame.height, len(failures))
+        result.rejections.append(_rejection(work, row, batch.resource_type, failure.fault, failure.check))
+        result.add(work.chunk_of(row), batch.resource_type, 0, 1)
+    for number, read in enumerate(work.rows_by_chunk(batch.rows)):
+        if read:
+            result.add(number, batch.resource_type, read, 0)
     accepted = _accepted(frame, failures)
     if accepted.height:
         known = result.tables.get(name)
@@ -197,10 +234,11 @@ def _narrow(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(c for c in frame.columns if c in IDENTITY_FRAME or frame[c].null_count() < frame.height)
 
 
-def _rejection(uri: str, lines: Lines, row: int, kind: str, fault: Fault, check_name: str) -> Rejection:
+def _rejection(work: _Work, row: int, kind: str, fault: Fault, check_name: str) -> Rejection:
+    lines = work.lines
     payload = lines.payload(row)
     return Rejection(
-        uri=uri,
+        uri=work.uris[work.chunk_of(row)],
         line=lines.frame["line"][row],
         offset=lines.frame["offset"][row],
         resource_type=kind,

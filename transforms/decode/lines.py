@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +39,25 @@ class Lines:
         start, end = self.frame["start"][row], self.frame["end"][row]
         return self.data[start:end]
 
+    def texts(self, rows: pl.Series) -> pl.Series:
+        """The texts of some rows, given in rising order; the column itself when that is all of them."""
+        return self.frame["text"] if len(rows) == self.frame.height else self.frame["text"].gather(rows)
+
     def not_utf8(self) -> list[int]:
         """Rows whose bytes are no UTF-8."""
         return [row for row in range(self.frame.height) if not _is_utf8(self.payload(row))]
+
+
+def joined(parts: Sequence[Lines]) -> Lines:
+    """Several chunks' lines as one, in order; nothing is copied where there is only one."""
+    if len(parts) == 1:
+        return parts[0]
+    shifts = itertools.accumulate((len(p.data) for p in parts[:-1]), initial=0)
+    frames = [
+        p.frame.with_columns(pl.col("start") + shift, pl.col("end") + shift)
+        for p, shift in zip(parts, shifts, strict=True)
+    ]
+    return Lines(b"".join(p.data for p in parts), pl.concat(frames), all(p.utf8 for p in parts))
 
 
 def split_lines(chunk: Chunk) -> Lines:
