@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import polars as pl
+from schemas.rules import Rule, period_rules
 
 RULE_PREFIX = "rule:"
 PRESENT = "?"  # "?code": a raw boolean, true where the element `code` is there at all
@@ -101,25 +101,23 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rule:
-    """A cross-field rule: ``holds`` is an expression over the mart columns, null counts as held."""
-
-    name: str  # e.g. "obs-6"
-    column: str
-    description: str
-    holds: pl.Expr
-    columns: tuple[str, ...]  # what the expression reads
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A table of the mart: one FHIR resource type, its elements and its rules."""
+    """A table of the mart: one FHIR resource type, its elements and its rules.
+
+    ``rules`` are those declared and, always, that no Period in the row ends before it starts.
+    """
 
     name: str
     resource_type: str
     description: str
     elements: tuple[Element, ...]
     rules: tuple[Rule, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        declared = {rule.name for rule in self.rules}
+        periods = period_rules(c.name for element in self.elements for c in element.columns)
+        rules = (*self.rules, *(rule for rule in periods if rule.name not in declared))
+        object.__setattr__(self, "rules", rules)
 
     def columns(self) -> Iterator[Column]:
         """The mart columns: identity first, then the elements' in order."""

@@ -9,7 +9,10 @@ import pandera.errors
 import pandera.polars as pa
 import polars as pl
 
-from schemas.model import flag_schema, model
+from schemas.dtypes import polars_dtype
+from schemas.model import columns as model_columns
+from schemas.model import flag_schema
+from schemas.model import rules as model_rules
 from schemas.reasons import reason_of
 from schemas.table import INVALID, PRESENT, Table
 from transforms.decode.careful import Fault
@@ -44,8 +47,9 @@ def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
 @functools.cache
 def _schema(table: Table, columns: frozenset[str]) -> tuple[pa.DataFrameSchema, dict[str, pl.DataType]]:
     """The part of the model that has something to check in these columns, and columns that it needs in any case."""
-    whole = model(table)
-    checked = {name: column for name, column in whole.columns.items() if column.checks}
+    whole = model_columns(table)
+    dtypes = {c.name: polars_dtype(c.dtype) for c in table.columns()}
+    checked = {name: column for name, column in whole.items() if column.checks}
     required: dict[str, pl.DataType] = {}
     kept: dict[str, pa.Column] = {}
     for name, column in checked.items():
@@ -53,15 +57,17 @@ def _schema(table: Table, columns: frozenset[str]) -> tuple[pa.DataFrameSchema, 
             kept[name] = column
         elif table.requires(name):
             kept[name] = column
-            required[name] = pl.Boolean() if name.startswith(PRESENT) else pl.String()
+            required[name] = pl.Boolean() if name.startswith(PRESENT) else dtypes[name]
     for name in columns:
-        if name.startswith(FLAG_MARKS) and name not in whole.columns:
+        if name.startswith(FLAG_MARKS) and name not in whole:
             kept[name] = flag_schema(name)
     rules = []
-    for rule, made in zip(table.rules, whole.checks, strict=True):
-        if any(name in columns for name in rule.columns):
-            rules.append(made)
-            required |= {name: pl.String() for name in rule.columns if name not in columns}
+    for rule in table.rules:
+        nulls = {name: pl.Series(name, [None], dtypes[name]) for name in rule.columns}
+        # A rule over columns that are all left out has one answer for every row, and mostly it is "held".
+        if any(name in columns for name in rule.columns) or pl.DataFrame(nulls).select(rule.holds).item() is False:
+            rules.append(model_rules(table)[rule.name])
+            required |= {name: dtypes[name] for name in rule.columns if name not in columns}
     return pa.DataFrameSchema(kept, checks=rules), required
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from schemas.elements import build, field
+from schemas.rules import clinical_status_needed, no_clinical_status_in_error
 from schemas.standard import STANDARD
-from schemas.systems import RXNORM, SNOMED
+from schemas.systems import ALLERGY_VERIFICATION, RXNORM, SNOMED
 from schemas.table import Table
 
 ALLERGY_INTOLERANCE = Table(
@@ -41,5 +42,9 @@ ALLERGY_INTOLERANCE = Table(
                 table="allergy_intolerance_reaction",
             ),
         ),
+    ),
+    rules=(
+        clinical_status_needed("ait-1", ALLERGY_VERIFICATION),
+        no_clinical_status_in_error("ait-2", ALLERGY_VERIFICATION),
     ),
 )

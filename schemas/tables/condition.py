@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from schemas.elements import build, field
+from schemas.rules import abated_is_over, no_clinical_status_in_error
 from schemas.standard import STANDARD
-from schemas.systems import ICD10, ICD10CM, SNOMED
+from schemas.systems import CONDITION_CLINICAL, CONDITION_VERIFICATION, ICD10, ICD10CM, SNOMED
 from schemas.table import Table
 
 CONDITION = Table(
@@ -33,5 +34,9 @@ CONDITION = Table(
             field("evidence", field("code", name="evidence_code"), field("detail", json=True), name="evidences"),
             "note",
         ),
+    ),
+    rules=(
+        abated_is_over("con-4", CONDITION_CLINICAL),
+        no_clinical_status_in_error("con-5", CONDITION_VERIFICATION),
     ),
 )

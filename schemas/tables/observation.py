@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from schemas.elements import build, field
+from schemas.rules import Rule
 from schemas.standard import STANDARD
 from schemas.systems import LOINC, OBSERVATION_CATEGORY
-from schemas.table import Rule, Table
+from schemas.table import Table
 
 _VALUE = (field("value", prefer=(LOINC,)), "dataAbsentReason", "interpretation")
 _RANGES = field("referenceRange", "low", "high", "type", "appliesTo", "age", "text")
