@@ -6,7 +6,7 @@ A check's name is the reason code (:class:`schemas.reasons.Reason`) under which 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandera.polars as pa
 import polars as pl
@@ -24,9 +24,10 @@ def model(table: Table) -> pa.DataFrameSchema:
     """The model of the rows of ``table`` as the normaliser leaves them: its columns with their metadata, and the
     flags.
     """
-    return pa.DataFrameSchema(
-        columns(table), checks=list(rules(table).values()), name=table.name, description=table.description
-    )
+    made = columns(table)
+    for rule in table.rules:
+        made[rule.column] = with_checks(made[rule.column], (rules(table)[rule.name],))
+    return pa.DataFrameSchema(made, name=table.name, description=table.description)
 
 
 def columns(table: Table) -> dict[str, pa.Column]:
@@ -43,6 +44,22 @@ def columns(table: Table) -> dict[str, pa.Column]:
     return made
 
 
+def with_checks(column: pa.Column, checks: Iterable[pa.Check]) -> pa.Column:
+    """The column with more checks.
+
+    Rules are checks of the one column that they blame, though they read several: for a check of the whole frame pandera
+    writes every failing row as JSON, which Polars cannot do for a BLOB, and which would copy a patient's values.
+    """
+    return pa.Column(
+        column.dtype,
+        checks=[*column.checks, *checks],
+        nullable=True,
+        description=column.description,
+        metadata=column.metadata,
+    )
+
+
+@functools.cache
 def rules(table: Table) -> dict[str, pa.Check]:
     """The cross-field checks of the model by the rule's name."""
     return {r.name: _named(f"{Reason.RULE_VIOLATED}:{r.name}", _rule(r.holds)) for r in table.rules}

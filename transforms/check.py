@@ -11,7 +11,7 @@ import polars as pl
 
 from schemas.dtypes import polars_dtype
 from schemas.model import columns as model_columns
-from schemas.model import flag_schema
+from schemas.model import flag_schema, with_checks
 from schemas.model import rules as model_rules
 from schemas.reasons import reason_of
 from schemas.table import INVALID, PRESENT, Table
@@ -61,14 +61,15 @@ def _schema(table: Table, columns: frozenset[str]) -> tuple[pa.DataFrameSchema, 
     for name in columns:
         if name.startswith(FLAG_MARKS) and name not in whole:
             kept[name] = flag_schema(name)
-    rules = []
     for rule in table.rules:
         nulls = {name: pl.Series(name, [None], dtypes[name]) for name in rule.columns}
         # A rule over columns that are all left out has one answer for every row, and mostly it is "held".
         if any(name in columns for name in rule.columns) or pl.DataFrame(nulls).select(rule.holds).item() is False:
-            rules.append(model_rules(table)[rule.name])
-            required |= {name: dtypes[name] for name in rule.columns if name not in columns}
-    return pa.DataFrameSchema(kept, checks=rules), required
+            blamed = kept.get(rule.column, whole[rule.column])
+            kept[rule.column] = with_checks(blamed, (model_rules(table)[rule.name],))
+            needed = {*rule.columns, rule.column} - columns
+            required |= {name: dtypes[name] for name in needed}
+    return pa.DataFrameSchema(kept), required
 
 
 def _failures(cases: pl.DataFrame) -> list[Failure]:

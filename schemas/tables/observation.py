@@ -53,8 +53,9 @@ OBSERVATION = Table(
             "obs-6",
             "data_absent_reason",
             "A reason for absent data stands only where there is no value.",
-            pl.col("data_absent_reason").is_null() | pl.col("value_type").is_null(),
-            ("data_absent_reason", "value_type"),
+            (pl.col("data_absent_reason_codings").is_null() & pl.col("data_absent_reason_text").is_null())
+            | pl.col("value_type").is_null(),
+            ("data_absent_reason_codings", "data_absent_reason_text", "value_type"),
         ),
     ),
 )
