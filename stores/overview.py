@@ -39,7 +39,8 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
 def table_rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
     """The tables of schema ``main`` by name, with their rows."""
     names = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT internal ORDER BY table_name"
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'main' "
+        "AND NOT internal ORDER BY table_name"
     ).fetchall()
     return [(name, _count(connection, f"main.{quoted(name)}")) for (name,) in names]
 
