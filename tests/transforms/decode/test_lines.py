@@ -1,0 +1,85 @@
+"""Positions, payloads and hashes of lines, with blank lines and every kind of line ending."""
+
+from __future__ import annotations
+
+import hashlib
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.transforms.one_chunk import chunk_of, observation, rows, run, written
+from transforms.decode.lines import split_lines, type_when_first
+
+PIECES = st.lists(
+    st.sampled_from([b"", b" ", b"\t\r", b"\r", b"{}", b'{"a":"\xc3\xa9"}', b"x\r", b"\xff\xfe", b"  {}  ", b"\x0b"]),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(PIECES, st.integers(0, 10**12), st.integers(1, 10**9))
+def test_every_line_where_it_stands(pieces: list[bytes], offset: int, first: int) -> None:
+    """Number, byte offset, payload and hash as a plain walk over the bytes gives them; blank lines only count."""
+    data = b"".join(piece + b"\n" for piece in pieces)
+    lines = split_lines(chunk_of(data, offset=offset, line=first))
+    expected = []
+    at = 0
+    for number, piece in enumerate(pieces):
+        if piece.strip(b" \t\r"):
+            expected.append((first + number, offset + at, piece, hashlib.sha256(piece.removesuffix(b"\r")).digest()))
+        at += len(piece) + 1
+    frame = lines.frame
+    payloads = [lines.payload(row) for row in range(frame.height)]
+    found = zip(frame["line"], frame["offset"], payloads, frame["content_hash"], strict=True)
+    assert list(found) == expected
+    bad = {row for row, piece in enumerate(payloads) if b"\xff" in piece}
+    assert set(lines.not_utf8()) == bad
+    assert lines.utf8 is not any(b"\xff" in piece for piece in pieces)
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_rejections_stand_where_the_line_stands(ending: bytes) -> None:
+    """Blank lines shift nothing, through all steps and for every kind of refusal."""
+    good, bad = written(observation("g")), written(observation("b", status="bogus"))
+    pieces = [b"", good, b" \t", b"{", b"", bad, b"null", good, b""]
+    data = b"".join(piece + ending for piece in pieces)
+    result = run(data, offset=1000, line=50)
+    starts = [sum(len(p) + len(ending) for p in pieces[:i]) for i in range(len(pieces))]
+    tail = ending[:-1]
+    expected = {
+        (53, 1000 + starts[3], b"{" + tail),
+        (55, 1000 + starts[5], bad + tail),
+        (56, 1000 + starts[6], b"null" + tail),
+    }
+    assert {(r.line, r.offset, r.payload) for r in result.rejections} == expected
+    assert [row["id"] for row in rows(result)] == ["g", "g"]
+    assert {row["content_hash"] for row in rows(result)} == {hashlib.sha256(good).digest()}
+    assert result.lines == len(pieces)
+
+
+def test_a_chunk_of_nothing() -> None:
+    """No bytes, and blank lines alone, give no rows and no rejections."""
+    for data in (b"", b"\n", b"\n \r\n\t\n"):
+        result = run(data)
+        assert (result.tables, result.rejections, result.counts) == ({}, [], {})
+
+
+def test_a_bare_carriage_return_is_white_space() -> None:
+    """JSON allows it between tokens; it ends no line."""
+    line = written(observation("a")).replace(b',"status"', b',\r"status"')
+    result = run([line, written(observation("b"))])
+    assert (result.rejections, [row["id"] for row in rows(result)]) == ([], ["a", "b"])
+
+
+def test_the_type_is_read_only_where_it_is_sure() -> None:
+    """First key of the object, with any white space; everything else is left to the careful way."""
+    lines = split_lines(
+        chunk_of(
+            b'{"resourceType":"Patient"}\n { "resourceType" : "Patient" ,"a":1}\n{"a":{"resourceType":"Patient"}}\n'
+            b'{"resourceType":"Pat\\u0069ent"}\n["resourceType","Patient"]\n'
+        )
+    )
+    types = lines.frame.select(type_when_first(pl.col("text"))).to_series().to_list()
+    assert types == ["Patient", "Patient", None, None, None]
