@@ -77,7 +77,9 @@ def _column(column: Column, table: Table) -> pa.Column:
     if column.required:
         checks.append(_named(Reason.REQUIRED_MISSING, _rule(value.is_not_null())))
     if column.codes:
-        checks.append(_named(Reason.CODE_NOT_IN_VALUE_SET, _rule(value.is_null() | value.is_in(column.codes))))
+        many = column.dtype.endswith("[]")
+        known = value.list.eval(pl.element().is_in(column.codes)).list.all() if many else value.is_in(column.codes)
+        checks.append(_named(Reason.CODE_NOT_IN_VALUE_SET, _rule(value.is_null() | known)))
     if column.dtype == "DOUBLE":
         checks.append(_named(Reason.NUMBER_OUT_OF_RANGE, _rule(value.is_null() | value.is_finite())))
     if column.minimum is not None:

@@ -20,6 +20,7 @@ _REQUEST_INTENT = (
     "instance-order",
     "option",
 )
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FINANCIAL_STATUS = ("active", "cancelled", "draft", _ERROR)
 
 _SUPPLEMENT: dict[tuple[str, str], tuple[str, ...]] = {
@@ -54,6 +55,14 @@ _SUPPLEMENT: dict[tuple[str, str], tuple[str, ...]] = {
     # http://hl7.org/fhir/ValueSet/request-status, care-plan-intent
     ("CarePlan", "status"): _REQUEST_STATUS,
     ("CarePlan", "intent"): ("proposal", "plan", "order", "option"),
+    # http://hl7.org/fhir/ValueSet/care-plan-activity-kind
+    ("CarePlan.activity.detail", "kind"): (
+        "Appointment", "CommunicationRequest", "DeviceRequest", "MedicationRequest", "NutritionOrder", "Task",
+        "ServiceRequest", "VisionPrescription",
+    ),
+    # http://hl7.org/fhir/ValueSet/days-of-week
+    ("Location.hoursOfOperation", "daysOfWeek"): _DAYS,
+    ("PractitionerRole.availableTime", "daysOfWeek"): _DAYS,
     # http://hl7.org/fhir/ValueSet/fm-status, claim-use, remittance-outcome
     ("Claim", "status"): _FINANCIAL_STATUS,
     ("Coverage", "status"): _FINANCIAL_STATUS,

@@ -31,7 +31,7 @@ _ALLERGY = {"resourceType": "AllergyIntolerance", "patient": {"reference": "Pati
 _CONDITION = {"resourceType": "Condition", "subject": {"reference": "Patient/p"}}
 
 
-def refused(*resources: Mapping[str, Any]) -> list[tuple[int, str]]:
+def refused(*resources: Mapping[str, Any]) -> list[tuple[int, str | None]]:
     """The positions of the resources that a load refuses, and by which check; all go in one chunk."""
     lines = [json.dumps({**r, "id": f"r{i}"}, separators=(",", ":")).encode() for i, r in enumerate(resources)]
     data = b"".join(line + b"\n" for line in lines)
