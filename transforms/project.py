@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from schemas.table import Mode, Read, Table
 from transforms.fhirpath.compile import Compiled, Scope, compile_json, compile_path
 from transforms.fhirpath.shape import Shape, identifier, text_literal
+from transforms.ndjson import ndjson_source
 
 META_READS = (
     Read("id", ("id",)),
@@ -32,14 +33,8 @@ class Projection:
 
     def query(self, file: str) -> str:
         """The query over one NDJSON file; rows come in the order of its lines."""
-        columns = ", ".join(f"{identifier(name)}: {text_literal(kind)}" for name, kind in self.read.items())
-        options = f"columns={{{columns}}}, maximum_object_size={_MAX_LINE}"
-        # A column that is not used is not read, and only what is read is searched for duplicate keys.
         used = 'WHERE "resourceType" IS NOT NULL'
-        return f"SELECT {self.select} FROM read_ndjson({text_literal(file)}, {options}) {used}"
-
-
-_MAX_LINE = 64 * 1024 * 1024  # no line is longer: the reader has its own, smaller limit
+        return f"SELECT {self.select} FROM {ndjson_source(file, self.read)} {used}"
 
 
 @functools.cache

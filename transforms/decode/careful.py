@@ -1,4 +1,5 @@
-"""The careful way: one line at a time, with types rendered from the table's shape, to say what is wrong and where.
+"""The careful way: one line at a time, with types rendered from the shape of what is read, to say what is wrong and
+where.
 
 Only lines that look suspicious or stand in a chunk that DuckDB refused come here.
 """
@@ -17,9 +18,7 @@ import msgspec
 
 from schemas import fhir_types
 from schemas.reasons import Reason
-from schemas.table import Table
 from transforms.fhirpath.shape import Shape
-from transforms.project import projection
 
 DEPTH_LIMIT = 100  # lists and objects within each other; real resources stay far below
 _PLACE = re.compile(r" - at `\$?\.?(.*)`$")
@@ -49,7 +48,21 @@ class _Head(msgspec.Struct):
     id: msgspec.Raw = msgspec.Raw()
 
 
+class _Meta(msgspec.Struct):
+    versionId: str | None = None
+    lastUpdated: str | None = None
+
+
+class _Whole(msgspec.Struct):
+    """What is read of a type that is kept whole."""
+
+    resourceType: str
+    id: str | None = None
+    meta: _Meta | None = None
+
+
 _HEAD = msgspec.json.Decoder(_Head)
+_WHOLE = msgspec.json.Decoder(_Whole)
 _PRIMITIVES: dict[str, Any] = {"string": str, "number": float, "integer": int, "boolean": bool}
 
 
@@ -80,13 +93,13 @@ def resource_id(line: bytes) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", value) else None
 
 
-def judge(line: bytes, table: Table | None, *, strictly: bool) -> Fault | None:
-    """What is wrong with a line of the table's type (None: a type that is kept whole), or None.
+def judge(line: bytes, shape: Shape | None, *, strictly: bool) -> Fault | None:
+    """What is wrong with a line of which the shape is read (None: a type that is kept whole), or None.
 
     ``strictly`` also looks for what only a full parse shows: duplicate keys, U+0000, half surrogates, depth, size of
     numbers.
     """
-    decoder = _HEAD if table is None else _decoder(table)
+    decoder = _WHOLE if shape is None else _decoder(shape)
     found = _decode(decoder, line)
     if isinstance(found, Fault):
         return found
@@ -201,8 +214,8 @@ def _check_text(text: str) -> None:
 
 
 @functools.cache
-def _decoder(table: Table) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_struct(projection(table).shape, ("resourceType", str)))
+def _decoder(shape: Shape) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_struct(shape, ("resourceType", str)))
 
 
 def _struct(shape: Shape, *more: tuple[str, Any]) -> type[msgspec.Struct]:

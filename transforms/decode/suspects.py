@@ -11,8 +11,7 @@ from __future__ import annotations
 import functools
 import re
 
-from schemas.table import Table
-from transforms.project import projection
+from transforms.fhirpath.shape import Shape
 
 # Outside strings these are no FHIR JSON; inside strings they are rare.
 _ALWAYS = (
@@ -30,9 +29,9 @@ _ALWAYS = (
 
 
 @functools.cache
-def suspicion(table: Table) -> str:
-    """A regular expression that finds every line of the table's type that needs the careful way."""
-    leaves = list(projection(table).shape.leaves())
+def suspicion(shape: Shape) -> str:
+    """A regular expression that finds every line that needs the careful way, when the shape is read of it."""
+    leaves = list(shape.leaves())
     begins: dict[str, set[str]] = {"text": {"object"}}  # every resource may have a narrative, which nothing reads
     for leaf in leaves:
         begins.setdefault(leaf.path[-1], set()).add("list" if leaf.many else leaf.json_type)

@@ -1,0 +1,156 @@
+"""The lines of one resource type through one DuckDB query; bad lines are told apart first.
+
+Tables and views are read alike: what differs is what they ask (:class:`Asked`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from schemas.errors import UsageError
+from schemas.reasons import Reason
+from transforms.decode import careful
+from transforms.decode.careful import Fault, Refused
+from transforms.decode.digits import keep_digits
+from transforms.decode.lines import Lines
+from transforms.decode.memory_file import memory_file
+from transforms.decode.suspects import generic_suspicion, needs_strictness, suspicion
+from transforms.fhirpath.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of the lines of one type.
+
+    ``query`` renders the SQL over a file, rows in the order of its lines. ``shape`` is all that it may read (None:
+    no more than ``id`` and ``meta``); it must be one object for all chunks, as patterns and types are kept by it.
+    ``literals`` names the decimals whose digits are kept. ``row_each``: every line gives exactly one row.
+    ``own_errors`` are the texts with which the query itself may fail, through no fault of a line's form.
+    """
+
+    resource_type: str
+    query: Callable[[str], str]
+    shape: Shape | None
+    literals: frozenset[str]
+    row_each: bool = True
+    own_errors: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``raw`` has the columns of the query, ``rows`` (UInt32) the rows of ``Lines.frame`` that were read."""
+
+    raw: pl.DataFrame
+    rows: pl.Series
+    refused: list[Refused]
+
+
+class LineReader:
+    """Reads lines on one thread; holds that thread's DuckDB connection, which keeps nothing between calls."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(":memory:", config={"threads": 1})
+        self._connection.execute(
+            "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
+        )
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._connection.close()
+
+    def read(self, asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series) -> Found:
+        """Read the lines ``rows``, whose texts are ``text``; on any doubt find the bad ones and read the others.
+
+        Raises UsageError with one of ``asked.own_errors``.
+        """
+        pattern = generic_suspicion() if asked.shape is None else suspicion(asked.shape)
+        suspects = text.str.contains(pattern)
+        bad = _suspected(asked, lines, rows, text, suspects.arg_true()) if suspects.any() else []
+        for strictly in (False, True):
+            keep, good = _without(text, rows, bad)
+            raw = self._try(asked, good)
+            if raw is not None:
+                return Found(raw, keep, bad)
+            bad = bad + _judged(asked, lines, keep, strictly=strictly)
+        keep, good = _without(text, rows, bad)
+        raw, undecodable = self._bisect(asked, good, keep)
+        fault = Fault(Reason.UNDECODABLE, None, Reason.UNDECODABLE.meaning)
+        bad = bad + [Refused(row, asked.resource_type, fault) for row in undecodable]
+        return Found(raw, keep.filter(~keep.is_in(undecodable)), bad)
+
+    def _try(self, asked: Asked, text: pl.Series) -> pl.DataFrame | None:
+        """The columns of the query, or None when DuckDB refuses any of the lines."""
+        text, _ = keep_digits(text, asked.literals)
+        array = text.to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, offsets, data = array.buffers()
+        first = array.offset
+        bounds = memoryview(offsets).cast("q")
+        begin, end = bounds[first], bounds[first + len(array)]
+        with memory_file(memoryview(data)[begin:end]) as path:
+            try:
+                result = self._connection.sql(asked.query(path)).to_arrow_table()
+            except (duckdb.InvalidInputException, duckdb.DataError) as error:
+                if (own := _own_error(error, asked)) is not None:
+                    raise UsageError(own) from None
+                return None
+        if asked.row_each and result.num_rows != len(text):
+            return None
+        frame = pl.from_arrow(result)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def _bisect(self, asked: Asked, text: pl.Series, rows: pl.Series) -> tuple[pl.DataFrame, list[int]]:
+        """Read what can be read and name the rows that cannot, by halving. The last resort."""
+        raw = self._try(asked, text)
+        if raw is not None:
+            return raw, []
+        if len(text) == 1:
+            empty = self._try(asked, text.clear())
+            assert empty is not None
+            return empty, rows.to_list()
+        half = len(text) // 2
+        first, bad_first = self._bisect(asked, text[:half], rows[:half])
+        second, bad_second = self._bisect(asked, text[half:], rows[half:])
+        return pl.concat([first, second], how="vertical"), bad_first + bad_second
+
+
+_ERROR_KIND = re.compile(r"^[A-Za-z ]+ Error: ")
+
+
+def _own_error(error: Exception, asked: Asked) -> str | None:
+    """The error of the query itself, None when it is DuckDB's complaint about a line."""
+    text = _ERROR_KIND.sub("", str(error)).split("\n", 1)[0]
+    return text if text in asked.own_errors else None
+
+
+def _suspected(asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series, which: pl.Series) -> list[Refused]:
+    """Those of the suspected lines that are refused; most are only of a type that the scan cannot be sure of."""
+    strict = text.gather(which).str.contains(needs_strictness())
+    return [
+        bad
+        for part, strictly in ((which.filter(strict), True), (which.filter(~strict), False))
+        for bad in _judged(asked, lines, rows.gather(part), strictly=strictly)
+    ]
+
+
+def _judged(asked: Asked, lines: Lines, rows: pl.Series, *, strictly: bool) -> list[Refused]:
+    """Those of the rows that the careful way refuses."""
+    refused = []
+    for row in rows.to_list():
+        fault = careful.judge(lines.payload(row), asked.shape, strictly=strictly)
+        if fault is not None:
+            refused.append(Refused(row, asked.resource_type, fault))
+    return refused
+
+
+def _without(text: pl.Series, rows: pl.Series, bad: list[Refused]) -> tuple[pl.Series, pl.Series]:
+    """The rows and texts that are left."""
+    if not bad:
+        return rows, text
+    keep = ~rows.is_in([r.row for r in bad])
+    return rows.filter(keep), text.filter(keep)
