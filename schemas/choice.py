@@ -24,13 +24,44 @@ from schemas.table import Column, Element, Kind, Mode, Read
 
 MANY_MARK = "#"  # "#value": a raw boolean, true where more than one type was sent
 
+# Choices of which one must be there (FHIR R4: min = 1), which the JSON schema cannot say.
+REQUIRED: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("Claim.diagnosis", "diagnosis"),
+        ("Claim.procedure", "procedure"),
+        ("Coverage.costToBeneficiary", "value"),
+        ("ExplanationOfBenefit.diagnosis", "diagnosis"),
+        ("ExplanationOfBenefit.procedure", "procedure"),
+        ("Group.characteristic", "value"),
+        ("Immunization", "occurrence"),
+        ("Immunization.protocolApplied", "doseNumber"),
+        ("Medication.ingredient", "item"),
+        ("MedicationAdministration", "effective"),
+        ("MedicationAdministration", "medication"),
+        ("MedicationDispense", "medication"),
+        ("MedicationRequest", "medication"),
+        ("MedicationRequest.substitution", "allowed"),
+        ("MedicationStatement", "medication"),
+    }
+)
+
 _TEXT_TYPES = ("string", "markdown", "uri", "url", "canonical", "time", "id", "oid", "uuid", "base64Binary")
 
 
 def choice_elements(
-    name: str, path: str, parent: str, base: str, *, label: str, prefer: tuple[str, ...] = ()
+    name: str,
+    path: str,
+    parent: str,
+    base: str,
+    *,
+    label: str,
+    prefer: tuple[str, ...] = (),
+    required: bool = False,
 ) -> list[Element]:
-    """The elements that ``base[x]`` of ``parent`` becomes: its type first, then the parts by kind."""
+    """The elements that ``base[x]`` of ``parent`` becomes: its type first, then the parts by kind.
+
+    ``required``: the choice stands where it must be, if R4 says so of it at all.
+    """
     choices = fhir_types.choices(parent, base)
     at = {c.type: path.removesuffix(base) + c.name for c in choices}
     paths = tuple(at.values())
@@ -43,7 +74,15 @@ def choice_elements(
             Read(f"{name}_type", paths, Mode.TYPE, labels=tuple(at)),
             Read(MANY_MARK + name, paths, Mode.MANY, "BOOLEAN"),
         ),
-        columns=(Column(f"{name}_type", "VARCHAR", f"{label}: FHIR type that was sent.", path),),
+        columns=(
+            Column(
+                f"{name}_type",
+                "VARCHAR",
+                f"{label}: FHIR type that was sent.",
+                path,
+                required=required and (parent, base) in REQUIRED,
+            ),
+        ),
     )
     return [head, *_parts(name, at, label, prefer, {c.type: c.targets for c in choices})]
 
@@ -97,13 +136,17 @@ def _numbers(name: str, at: dict[str, str], label: str) -> list[Element]:
         ]
     else:
         return []
-    if numbers:
+    amounts = (f"{at['Money']}.value",) if quantities and "Money" in at else ()
+    if numbers or amounts:
         number, literal, *rest = reads
         reads = [
-            Read(number.name, (*number.paths, *numbers), dtype="DOUBLE"),
-            Read(literal.name, (*literal.paths, *numbers), Mode.LITERAL),
+            Read(number.name, (*number.paths, *amounts, *numbers), dtype="DOUBLE"),
+            Read(literal.name, (*literal.paths, *amounts, *numbers), Mode.LITERAL),
             *rest,
         ]
+    if amounts:
+        money_reads, money_columns = money_parts(name, (at["Money"],), label=label)
+        reads, columns = [*reads, money_reads[-1]], [*columns, money_columns[-1]]
     return [Element(name, columns[0].path, "number", Kind.PLAIN, tuple(reads), tuple(columns))]
 
 

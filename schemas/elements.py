@@ -24,97 +24,55 @@ from schemas.expand import (
     reference_element,
     time_element,
 )
+from schemas.fields import ITEM_FIELDS, PRIMARY_FIELDS, SINGLE_FIELDS, Field, field
 from schemas.naming import plural, snake, time_stem
 from schemas.table import PRESENT, Column, Element, Kind, Mode, Read
 from schemas.value_sets import required_codes
 
+__all__ = ["Field", "at", "build", "extension", "field"]
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One declared element. ``path`` is the JSON name, dotted through parents, or the base of a choice (``value``)."""
-
-    path: str
-    name: str | None = None
-    label: str | None = None
-    prefer: tuple[str, ...] = ()
-    fields: tuple[Field, ...] = ()  # of a backbone element
-    table: str | None = None  # child table, one row per item
-    json: bool = False
-    phi: bool = False
-    minimum: float | None = None
-    plural: str | None = None  # name of the list of all items
+# Elements of data types that tell who a person is or how to reach them.
+PHI_PARTS: dict[str, tuple[str, ...]] = {
+    "Identifier": ("value",),
+    "HumanName": ("text", "family", "given", "prefix", "suffix"),
+    "Address": ("text", "line", "city", "district", "postalCode"),
+    "ContactPoint": ("value",),
+}
+# A reference called `reasonReference` gives `reason_id`, not `reason_reference_id`.
+_REFERENCE_ENDING = "_reference"
 
 
-def field(
+def at(
+    name: str,
     path: str,
-    *fields: str | Field,
-    name: str | None = None,
-    label: str | None = None,
+    fhir_type: str,
+    *,
+    label: str,
     prefer: tuple[str, ...] = (),
-    table: str | None = None,
-    json: bool = False,
+    many: bool = False,
     phi: bool = False,
-    minimum: float | None = None,
-    plural: str | None = None,
-) -> Field:
-    """Declare one element; ``fields`` are those of a backbone element, by name or declared themselves."""
-    inner = tuple(f if isinstance(f, Field) else Field(f) for f in fields)
-    return Field(path, name, label, prefer, inner, table, json, phi, minimum, plural)
+) -> Element:
+    """What a FHIRPath leads to, e.g. ``at("npi", "identifier.where(system = '...').value.first()", "string", ...)``.
+
+    ``many`` is for codings only: the path gives several.
+    """
+    if fhir_type in TIME_TYPES:
+        return time_element(name, (path,), fhir_type, label=label, phi=phi)
+    if fhir_type in ("Coding", "CodeableConcept"):
+        return coding_element(name, path, fhir_type, label=label, prefer=prefer, many=many)
+    dtype = PLAIN_DTYPES.get(fhir_type, "VARCHAR")
+    reads, columns = [Read(name, (path,), dtype=dtype)], [Column(name, dtype, f"{label}.", path, phi=phi)]
+    if fhir_type == "decimal":
+        reads.append(Read(f"{name}_literal", (path,), Mode.LITERAL))
+        columns.append(Column(f"{name}_literal", "VARCHAR", f"{label}: digits as sent.", path, phi=phi))
+    return plain(name, path, fhir_type, reads, columns)
 
 
-def extension(url: str, value: str, name: str, *, label: str, fhir_type: str) -> Element:
-    """A value inside an extension, e.g. ``extension(US_CORE + "us-core-birthsex", "value.ofType(code)", ...)``."""
-    path = f"extension('{url}').{value}"
-    if fhir_type == "Coding":
-        return coding_element(name, path, fhir_type, label=label)
-    return plain(name, path, fhir_type, [Read(name, (path,))], [Column(name, "VARCHAR", f"{label}.", path)])
-
-
-# What the items of repeated data types hold.
-ITEM_FIELDS: dict[str, tuple[str | Field, ...]] = {
-    "Identifier": ("use", field("type"), "system", "value"),
-    "HumanName": ("use", "text", "family", "given", "prefix", "suffix"),
-    "Address": ("use", "type", "text", "line", "city", "district", "state", "postalCode", "country"),
-    "ContactPoint": ("system", "value", "use", "rank"),
-    "Annotation": ("text", "time"),
-    "Attachment": ("contentType", "language", "url", "title", "size", "hash", "creation"),
-    "Period": ("start", "end"),
-    "Dosage": (
-        "sequence",
-        "text",
-        "patientInstruction",
-        field("timing.code", name="timing_code"),
-        field("timing.repeat.frequency", name="frequency"),
-        field("timing.repeat.period", name="period"),
-        field("timing.repeat.periodUnit", name="period_unit"),
-        field("timing", name="timing_json", json=True),
-        "asNeeded",
-        "site",
-        "route",
-        "method",
-        field("doseAndRate.dose", name="dose"),
-        field("doseAndRate.rate", name="rate"),
-        field("maxDosePerPeriod", name="max_dose_per_period"),
-    ),
-}
-# What stands in the row for the first item of a repeated data type.
-PRIMARY_FIELDS: dict[str, tuple[str, ...]] = {
-    "Identifier": ("system", "value"),
-    "HumanName": ("use", "text", "family", "given"),
-    "Address": ("line", "city", "district", "state", "postalCode", "country"),
-    "Annotation": ("text",),
-    "Attachment": ("contentType", "url", "title"),
-    "Dosage": ("text",),
-}
-PHI_TYPES = ("HumanName", "Address", "ContactPoint", "Identifier")
-SINGLE_FIELDS: dict[str, tuple[str, ...]] = {
-    "Identifier": ("system", "value"),
-    "HumanName": ("text", "family", "given"),
-    "Address": ("line", "city", "district", "state", "postalCode", "country"),
-    "Attachment": ("contentType", "url", "title", "size"),
-    "Annotation": ("text",),
-    "ContactPoint": ("system", "value"),
-}
+def extension(
+    url: str, value: str, name: str, *, label: str, fhir_type: str, many: bool = False, phi: bool = False
+) -> Element:
+    """A value inside an extension: ``extension(US_CORE + "us-core-birthsex", "value.ofType(code).first()", ...)``."""
+    return at(name, f"extension('{url}').{value}", fhir_type, label=label, many=many, phi=phi)
 
 
 def build(type_name: str, fields: Sequence[str | Field | Element], prefix: str = "") -> tuple[Element, ...]:
@@ -158,40 +116,59 @@ def _walk(type_name: str, declared: str) -> _Place:
 def _expand(type_name: str, declared: Field, prefix: str) -> list[Element]:
     place = _walk(type_name, declared.path)
     last = declared.path.rsplit(".", 1)[-1]
-    name = prefix + (declared.name or snake(last))
+    element = place.element
+    name = prefix + (declared.name or _called(element, last))
     label = declared.label or name.replace("_", " ").capitalize()
     if declared.json:
-        return [_json(name, place.path, label)]
-    if place.element is None:
-        return choice_elements(name, place.path, place.parent, place.base, label=label, prefer=declared.prefer)
-    element = place.element
+        return [_json(name, place.path, label, phi=declared.phi)]
+    if element is None:
+        return choice_elements(
+            name, place.path, place.parent, place.base,
+            label=label, prefer=declared.prefer, required="." not in declared.path,
+        )  # fmt: skip
     if element.type in TIME_TYPES and not element.many:
-        stem = prefix + (declared.name or time_stem(last))
-        phi = element.type == "date" and last == "birthDate"
-        return [
-            time_element(
-                stem, (place.path,), element.type, label=label, required=_is_required(element, declared), phi=phi
-            )
-        ]
-    if element.type in SINGLE_FIELDS or (declared.fields and not element.many):
-        inner = declared.fields or tuple(Field(f) for f in SINGLE_FIELDS[element.type])
-        if not element.many:
-            return list(_inside(type_name, declared, inner, name))
-    if element.many:
-        first = [
-            made
-            for f in PRIMARY_FIELDS.get(element.type, ())
-            for made in _expand(type_name, Field(f"{declared.path}.{f}"), f"{name}_")
-        ]
-        return [*first, *_many(element, place, declared, name, label, primary=bool(first))]
-    return _single(element, place, declared, name, label)
+        required, phi = _is_required(element, declared), declared.phi or last == "birthDate"
+        return [time_element(name, (place.path,), element.type, label=label, required=required, phi=phi)]
+    if not element.many:
+        inner = declared.fields or SINGLE_FIELDS.get(element.type, ())
+        return (
+            list(_inside(type_name, declared, inner, name)) if inner else _single(element, place, declared, name, label)
+        )
+    first = [
+        made
+        for f in PRIMARY_FIELDS.get(element.type, ())
+        for made in _expand(type_name, replace(f, path=f"{declared.path}.{f.path}"), f"{name}_")
+    ]
+    several = prefix + (declared.plural or plural(declared.name or snake(last)))
+    if declared.name and not declared.plural and not first and element.type != "Reference":
+        several = name
+    return [*first, *_many(element, place, declared, (name, several), label), *_flag(element, declared, place, name)]
+
+
+def _called(element: fhir_types.Element | None, last: str) -> str:
+    """The name of a column, or its stem, unless the declaration gives one."""
+    if element is None:
+        return snake(last)
+    if element.type in TIME_TYPES and not element.many:
+        return time_stem(last)
+    return snake(last).removesuffix(_REFERENCE_ENDING) if element.type == "Reference" else snake(last)
+
+
+def _flag(element: fhir_types.Element, declared: Field, place: _Place, name: str) -> list[Element]:
+    """The flag that a list which must be there is there; codings bring their own."""
+    if element.type in ("CodeableConcept", "Coding") or not _is_required(element, declared):
+        return []
+    flag = PRESENT + name
+    reads = (Read(flag, (place.path,), Mode.PRESENT, "BOOLEAN"),)
+    return [Element(flag, place.path, element.type, Kind.PLAIN, reads, (), present=flag)]
 
 
 def _single(element: fhir_types.Element, place: _Place, declared: Field, name: str, label: str) -> list[Element]:
     path, kind = place.path, element.type
     present = PRESENT + name if _is_required(element, declared) else None
     if kind in ("CodeableConcept", "Coding"):
-        made = coding_element(name, path, kind, label=label, prefer=declared.prefer, present=present)
+        codes = required_codes(place.parent, element)
+        made = coding_element(name, path, kind, label=label, prefer=declared.prefer, codes=codes, present=present)
         return [_with_present(made, path)]
     if kind == "Reference":
         made = reference_element(name, path, element.targets, label=label, present=present)
@@ -211,7 +188,7 @@ def _single(element: fhir_types.Element, place: _Place, declared: Field, name: s
             for end in ("start", "end")
         ]
     if not fhir_types.is_primitive(kind):
-        return [_json(name, path, label)]
+        return [_json(name, path, label, phi=declared.phi)]
     return [_primitive(element, place, declared, name, label)]
 
 
@@ -235,7 +212,7 @@ def _primitive(element: fhir_types.Element, place: _Place, declared: Field, name
         _is_required(element, declared),
         codes,
         minimum,
-        phi=declared.phi or place.parent in PHI_TYPES,
+        phi=_is_phi(declared, place),
     )
     reads, columns = [Read(name, (place.path,), dtype=dtype)], [column]
     if element.type == "decimal":
@@ -249,36 +226,41 @@ def _is_required(element: fhir_types.Element, declared: Field) -> bool:
     return element.required and "." not in declared.path
 
 
+def _is_phi(declared: Field, place: _Place) -> bool:
+    return declared.phi or place.base in PHI_PARTS.get(place.parent, ())
+
+
 def _many(
-    element: fhir_types.Element, place: _Place, declared: Field, name: str, label: str, *, primary: bool
+    element: fhir_types.Element, place: _Place, declared: Field, names: tuple[str, str], label: str
 ) -> list[Element]:
+    """A repeated element; ``names`` are those of one and of the list."""
     path, kind = place.path, element.type
+    name, several = names
     if kind in ("CodeableConcept", "Coding"):
         present = PRESENT + name if _is_required(element, declared) else None
         made = coding_element(name, path, kind, label=label, many=True, prefer=declared.prefer, present=present)
         return [_with_present(made, path)]
     if fhir_types.is_primitive(kind):
         dtype = PLAIN_DTYPES.get(kind, "VARCHAR") + "[]"
-        column = Column(name, dtype, f"{label}: all values.", path)
+        codes = required_codes(place.parent, element)
+        column = Column(name, dtype, f"{label}: all values.", path, codes=codes, phi=_is_phi(declared, place))
         return [plain(name, path, kind, [Read(name, (path,), dtype=dtype)], [column])]
     if kind == "Reference":
         first = reference_element(name, f"{path}.first()", element.targets, label=label)
         item = reference_element(name, "$this", element.targets, label=label)
-        return [first, _items(declared.plural or plural(name), path, kind, (item,), declared.table, label)]
-    fields = declared.fields or tuple(f if isinstance(f, Field) else Field(f) for f in ITEM_FIELDS.get(kind, ()))
+        return [first, _items(several, path, kind, (item,), declared, label)]
+    fields = declared.fields or ITEM_FIELDS.get(kind, ())
     if not fields:
-        return [_json(name, path, label)]
-    called = declared.plural or (plural(name) if primary or not declared.name else name)
-    return [_items(called, path, kind, build(kind, fields), declared.table, label)]
+        return [_json(name, path, label, phi=declared.phi)]
+    return [_items(several, path, kind, build(kind, fields), declared, label)]
 
 
-def _items(
-    name: str, path: str, kind: str, children: tuple[Element, ...], child_table: str | None, label: str
-) -> Element:
+def _items(name: str, path: str, kind: str, children: tuple[Element, ...], declared: Field, label: str) -> Element:
     reads = tuple(r for child in children for r in child.reads)
     columns = tuple(c for child in children for c in child.columns)
     struct = ", ".join(f'"{c.name}" {c.dtype}' for c in columns)
-    column = Column(name, f"STRUCT({struct})[]", f"{label}: all items, in the order sent.", path, phi=kind in PHI_TYPES)
+    phi = declared.phi or kind in PHI_PARTS
+    column = Column(name, f"STRUCT({struct})[]", f"{label}: all items, in the order sent.", path, phi=phi)
     return Element(
         name=name,
         path=path,
@@ -287,12 +269,12 @@ def _items(
         reads=(Read(name, (path,), Mode.ITEMS, fields=reads),),
         columns=(column,),
         children=children,
-        child_table=child_table,
+        child_table=declared.table,
     )
 
 
-def _json(name: str, path: str, label: str) -> Element:
-    column = Column(name, "VARCHAR", f"{label}: the element whole, as JSON.", path)
+def _json(name: str, path: str, label: str, *, phi: bool) -> Element:
+    column = Column(name, "VARCHAR", f"{label}: the element whole, as JSON.", path, phi=phi)
     return plain(name, path, "json", [Read(name, (path,), Mode.JSON)], [column])
 
 

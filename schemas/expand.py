@@ -130,10 +130,11 @@ def coding_element(
         Column(f"{code}_display", "VARCHAR", f"{label}: display of that code, as sent.", path),
     ]
     if fhir_type == "CodeableConcept":
-        text = f"{path}.text.first()" if many else f"{path}.text"
+        text, whose = (f"{path}.text.first()", "the first concept") if many else (f"{path}.text", "the concept")
         reads.append(Read(f"{name}_text", (text,)))
+        columns.append(Column(f"{name}_text", "VARCHAR", f"{label}: text of {whose}.", path))
+    if fhir_type == "CodeableConcept" or many:
         reads.append(Read(f"{name}_codings", (path,), Mode.CODINGS))
-        columns.append(Column(f"{name}_text", "VARCHAR", f"{label}: text of the first concept.", path))
         columns.append(Column(f"{name}_codings", CODINGS_DTYPE, f"{label}: all codings.", path))
     return Element(
         name=name,

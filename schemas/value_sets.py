@@ -63,6 +63,15 @@ _SUPPLEMENT: dict[tuple[str, str], tuple[str, ...]] = {
     # http://hl7.org/fhir/ValueSet/days-of-week
     ("Location.hoursOfOperation", "daysOfWeek"): _DAYS,
     ("PractitionerRole.availableTime", "daysOfWeek"): _DAYS,
+    ("Timing.repeat", "dayOfWeek"): _DAYS,
+    # http://hl7.org/fhir/ValueSet/condition-clinical, condition-ver-status
+    ("Condition", "clinicalStatus"): ("active", "recurrence", "relapse", "inactive", "remission", "resolved"),
+    ("Condition", "verificationStatus"): (
+        "unconfirmed", "provisional", "differential", "confirmed", "refuted", _ERROR,
+    ),
+    # http://hl7.org/fhir/ValueSet/allergyintolerance-clinical, allergyintolerance-verification
+    ("AllergyIntolerance", "clinicalStatus"): ("active", "inactive", "resolved"),
+    ("AllergyIntolerance", "verificationStatus"): ("unconfirmed", "confirmed", "refuted", _ERROR),
     # http://hl7.org/fhir/ValueSet/fm-status, claim-use, remittance-outcome
     ("Claim", "status"): _FINANCIAL_STATUS,
     ("Coverage", "status"): _FINANCIAL_STATUS,
