@@ -1,0 +1,32 @@
+"""Bytes as a file that is gone when the block ends, in memory or as a temporary file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from transforms.decode.memory_file import memory_file
+
+BIG = os.urandom(1 << 20) * 3
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("data", [b"", b"abc\n", BIG])
+def test_the_content_can_be_read_and_is_gone(
+    data: bytes, in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read twice by name; nothing is left behind, even after an error inside the block."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    with pytest.raises(KeyError), memory_file(memoryview(data)) as path:
+        assert Path(path).read_bytes() == data
+        assert Path(path).read_bytes() == data
+        if not in_memory:
+            assert Path(path).stat().st_mode & 0o077 == 0
+            assert len(list(tmp_path.iterdir())) == 1
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    assert not Path(path).exists()
