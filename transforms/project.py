@@ -95,10 +95,12 @@ def _keys_of(path: str) -> frozenset[str]:
     """The element names in a path that must all be there; the type names inside ``ofType()`` count too, so none
     is missed.
     """
-    return frozenset(_KEY.findall(_OF_TYPE.sub("", _STRING.sub("", path))))
+    names = _KEY.findall(_OF_TYPE.sub("", _STRING.sub("", path)))
+    return frozenset([*names, "extension"] if "extension(" in path else names)
 
 
-_OF_TYPE = re.compile(r"\.(?:ofType|where|extension)\(.*\).*")
+# `value.ofType(code)` is the key `valueCode`: the name before ofType() is no key, and after a condition none is sure.
+_OF_TYPE = re.compile(r"(?:^|\.)(?:\w+\.ofType|where|extension)\(.*")
 
 
 def _occurs(path: str, present: frozenset[str]) -> bool:
