@@ -72,6 +72,8 @@ def _wrong_value(kinds: set[str]) -> str:
         wrong.append(_QUOTED_NUMBER)  # text under a key that holds text here and numbers there
     if "integer" in kinds and "number" not in kinds:
         wrong.append("-?[0-9]+[.eE]")
+    if "object" in kinds and "list" not in kinds:
+        wrong.append("\\[\\s*[^{\\s\\]n]")  # a list under a key that holds text here and a list of objects there
     if "list" in kinds:
         wrong.append('\\[\\s*[^"\\s\\]n]')
     return wrong[0] if len(wrong) == 1 else f"(?:{'|'.join(wrong)})"
