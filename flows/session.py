@@ -105,6 +105,11 @@ class LoadSession:
             return
         if self.settings.strict and (unit.rejections or self.report.refused):
             self.report.status = "failed"
+            refused = sum(c.quarantined for receipt in unit.receipts for c in receipt.resources.values())
+            if refused:
+                self.report.refused.append(
+                    f"{refused} lines would be refused, so --strict loaded nothing: load without it to see them"
+                )
             return
         with self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
             try:

@@ -37,13 +37,15 @@ class Mart:
     @contextmanager
     def connect(self, *, read_only: bool = False, wait: float = 0.0) -> Iterator[duckdb.DuckDBPyConnection]:
         """An open connection in UTC. LockedError when another process holds the file for longer than ``wait``
-        seconds.
+        seconds; UsageError when a database to be read is no mart.
         """
         connection = self._open(read_only, time.monotonic() + wait)
         try:
             connection.execute(
                 "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
             )
+            if read_only and mart_version(connection) is None:
+                raise self._foreign()
             yield connection
         except duckdb.IOException as error:
             raise StorageError(f"the mart {self.path} cannot be read or written: {_first_line(error)}") from error
@@ -62,7 +64,7 @@ class Mart:
                     "load into a new mart, or use the clinmart that made it"
                 )
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
-                raise UsageError(f"{self.path} is a DuckDB database but not a mart of clinmart: name another file")
+                raise self._foreign()
             connection.execute("BEGIN TRANSACTION")
             for statement in statements(tables):
                 connection.execute(statement)
@@ -97,6 +99,9 @@ class Mart:
                 time.sleep(0.1)
             except duckdb.Error as error:
                 raise self._unusable(str(error)) from error
+
+    def _foreign(self) -> UsageError:
+        return UsageError(f"{self.path} is a DuckDB database but not a mart of clinmart: name another file")
 
     def _unusable(self, said: str) -> StorageError | UsageError:
         if "not a valid DuckDB database" in said or self.path.is_dir():
