@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import load, quarantine, status, synth
-from schemas.errors import ClinmartError
+from flows.cli import load, quarantine, status, synth, view
+from schemas.errors import ClinmartError, UsageError
 
 app = typer.Typer(
     name="clinmart",
@@ -27,6 +27,7 @@ app.command("status")(status.status)
 app.command("publish")(status.publish)
 app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(view.app, name="view")
 
 
 @app.callback()
@@ -44,17 +45,17 @@ def main() -> None:
     """Run the command line; errors that users can mend are one line on stderr and an exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        app()
+        code = app(standalone_mode=False)
     except ClinmartError as error:
-        if "--json" in sys.argv:
-            typer.echo(json.dumps({"status": "failed", "error": str(error), "exit_code": error.exit_code}))
-        typer.echo(f"clinmart: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
+        raise _failed(str(error), error.exit_code) from None
     except BrokenPipeError:
         # The reader of our output left; nothing is wrong with us.
         sys.stderr.close()
         raise SystemExit(0) from None
     except Exception as error:  # a traceback may show values of patients, so only its place is printed
+        mistyped = getattr(error, "format_message", None)  # typer's usage errors have no public base class
+        if mistyped is not None:
+            raise _mistyped(mistyped()) from None
         from flows.settings import environment
 
         if environment("TRACEBACK", ""):
@@ -67,6 +68,22 @@ def main() -> None:
             err=True,
         )
         raise SystemExit(1) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _mistyped(said: str) -> SystemExit:
+    """A command that is no command, in one line; a command without its arguments shows its help."""
+    if "\n" in said.strip():
+        typer.echo(said, err=True)
+        return SystemExit(UsageError.exit_code)
+    return _failed(f"{said.strip().rstrip('.')}: see --help", UsageError.exit_code)
+
+
+def _failed(said: str, code: int) -> SystemExit:
+    if "--json" in sys.argv:
+        typer.echo(json.dumps({"status": "failed", "error": said, "exit_code": code}))
+    typer.echo(f"clinmart: {said}", err=True)
+    return SystemExit(code)
 
 
 if __name__ == "__main__":
