@@ -60,9 +60,9 @@ def joined(parts: Sequence[Lines]) -> Lines:
     return Lines(b"".join(p.data for p in parts), pl.concat(frames), all(p.utf8 for p in parts))
 
 
-def split_lines(chunk: Chunk) -> Lines:
+def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
     """Split a chunk into its lines and hash them; blank ones (white space of JSON) are left out but counted in
-    the numbers.
+    the numbers. Not ``hashed``: the content hashes are null.
     """
     data = chunk.data
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED).astype(np.int64)
@@ -89,7 +89,8 @@ def split_lines(chunk: Chunk) -> Lines:
     )
     blank = frame["text"].str.contains(_BLANK_LINE)
     frame = frame.filter(~blank) if blank.any() else frame
-    return Lines(data, frame.with_columns(_hashes(data, frame)), utf8)
+    hashes = _hashes(data, frame) if hashed else pl.lit(None, pl.Binary).alias("content_hash")
+    return Lines(data, frame.with_columns(hashes), utf8)
 
 
 def _hashes(data: bytes, frame: pl.DataFrame) -> pl.Series:
@@ -102,6 +103,16 @@ def _hashes(data: bytes, frame: pl.DataFrame) -> pl.Series:
     return pl.Series(
         "content_hash", [sha256(view[s:e]).digest() for s, e in zip(starts, ends, strict=True)], dtype=pl.Binary
     )
+
+
+def text_bytes(text: pl.Series) -> memoryview:
+    """All texts of a column without nulls, one behind the other, without copying them."""
+    if not len(text):
+        return memoryview(b"")
+    array = text.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    bounds = memoryview(offsets).cast("q")
+    return memoryview(data)[bounds[array.offset] : bounds[array.offset + len(array)]]
 
 
 def type_when_first(text: pl.Expr) -> pl.Expr:

@@ -17,7 +17,7 @@ from schemas.reasons import Reason
 from transforms.decode import careful
 from transforms.decode.careful import Fault, Refused
 from transforms.decode.digits import keep_digits
-from transforms.decode.lines import Lines
+from transforms.decode.lines import Lines, text_bytes
 from transforms.decode.memory_file import memory_file
 from transforms.decode.suspects import generic_suspicion, needs_strictness, suspicion
 from transforms.fhirpath.shape import Shape
@@ -83,15 +83,16 @@ class LineReader:
         bad = bad + [Refused(row, asked.resource_type, fault) for row in undecodable]
         return Found(raw, keep.filter(~keep.is_in(undecodable)), bad)
 
+    def nothing(self, asked: Asked) -> pl.DataFrame:
+        """The columns of the query without a row."""
+        empty = self._try(asked, pl.Series([], dtype=pl.String))
+        assert empty is not None
+        return empty
+
     def _try(self, asked: Asked, text: pl.Series) -> pl.DataFrame | None:
         """The columns of the query, or None when DuckDB refuses any of the lines."""
         text, _ = keep_digits(text, asked.literals)
-        array = text.to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, offsets, data = array.buffers()
-        first = array.offset
-        bounds = memoryview(offsets).cast("q")
-        begin, end = bounds[first], bounds[first + len(array)]
-        with memory_file(memoryview(data)[begin:end]) as path:
+        with memory_file(text_bytes(text)) as path:
             try:
                 result = self._connection.sql(asked.query(path)).to_arrow_table()
             except (duckdb.InvalidInputException, duckdb.DataError) as error:
@@ -110,9 +111,7 @@ class LineReader:
         if raw is not None:
             return raw, []
         if len(text) == 1:
-            empty = self._try(asked, text.clear())
-            assert empty is not None
-            return empty, rows.to_list()
+            return self.nothing(asked), rows.to_list()
         half = len(text) // 2
         first, bad_first = self._bisect(asked, text[:half], rows[:half])
         second, bad_second = self._bisect(asked, text[half:], rows[half:])

@@ -53,12 +53,13 @@ class _Made:
         self.places.append(place)
 
 
-def resources_of(chunk: Chunk) -> tuple[Lines, list[Refused]]:
+def resources_of(chunk: Chunk, *, hashed: bool = True) -> tuple[Lines, list[Refused]]:
     """The resources of a chunk, and the rows that could not be taken out of their Bundle.
 
-    Of an ENTRY chunk every line is opened, of others only the lines that are Bundles.
+    Of an ENTRY chunk every line is opened, of others only the lines that are Bundles. Not ``hashed``: content hashes
+    may be null.
     """
-    lines = split_lines(chunk)
+    lines = split_lines(chunk, hashed=hashed)
     if chunk.kind is ChunkKind.ENTRY:
         made = _Made()
         for row in range(lines.frame.height):

@@ -18,12 +18,16 @@ from transforms.views.rows import RowMaker
 
 @dataclass(frozen=True, slots=True)
 class ViewColumn:
-    """A column of the result. ``duckdb_type`` has [] for collections; complex FHIR types are JSON text."""
+    """A column of the result. ``duckdb_type`` has [] for collections; complex FHIR types are JSON text.
+
+    ``hinted``: a tag of the view asked for that type.
+    """
 
     name: str
     fhir_type: str
     collection: bool
     duckdb_type: str
+    hinted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ def compile_view(view: ViewDefinition) -> CompiledView:
     plan = plan_view(view)
     output = {column.key: column for column in plan.block.all_columns()}
     columns = tuple(
-        ViewColumn(column.name, column.fhir_type, column.collection, column.duckdb_type) for column in output.values()
+        ViewColumn(column.name, column.fhir_type, column.collection, column.duckdb_type, column.hinted)
+        for column in output.values()
     )
     names = {key: column.name for key, column in output.items()}
     where = " AND ".join(f"({condition.sql})" for condition in plan.conditions)

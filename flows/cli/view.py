@@ -1,0 +1,74 @@
+"""``clinmart view``: SQL on FHIR v2 ViewDefinitions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.errors import EXIT_CLEAN, EXIT_QUARANTINED, UsageError
+
+app = typer.Typer(help="Run, check and show SQL on FHIR ViewDefinitions.", no_args_is_help=True)
+
+ViewArgument = Annotated[Path, typer.Argument(metavar="VIEW.json", help="A ViewDefinition (SQL on FHIR v2).")]
+
+
+@app.command("run")
+def run(
+    view: ViewArgument,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Files, folders or globs: NDJSON, .gz, .zst, Bundles, $export folders."
+        ),
+    ],
+    form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet.")] = "ndjson",
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker threads [default: one per processor].")] = None,
+) -> None:
+    """Run a view over FHIR resources, without a mart; rows come in the order of the input.
+
+    Only lines of the view's resource type are read. Lines that are not what FHIR says are left out and counted on
+    stderr (exit code 3).
+    """
+    from flows.views import read_view, run_view, written_whole
+    from sources.files import FileSource
+    from transforms.views.output import Format
+
+    if form not in set(Format):
+        raise UsageError(f"--format {form!r} is not known: give {', '.join(Format)}")
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"--jobs is {jobs}: give 1 or more")
+    wanted = Format(form)
+    if wanted is Format.PARQUET and out is None and sys.stdout.isatty():
+        raise UsageError("Parquet is not for a terminal: give --out FILE, or another --format")
+    compiled = read_view(view)
+    source, workers = FileSource(inputs), jobs or len(os.sched_getaffinity(0))
+    source.partitions()  # what is wrong with the inputs is said before anything is written
+    if out is None:
+        report = run_view(compiled, source, wanted, sys.stdout.buffer, workers)
+    else:
+        with written_whole(out) as file:
+            report = run_view(compiled, source, wanted, file, workers)
+    if not report.read:
+        typer.echo(f"clinmart: no {compiled.resource} among the lines read", err=True)
+    if report.refused:
+        typer.echo(f"clinmart: {report.refusals()}", err=True)
+    raise SystemExit(EXIT_QUARANTINED if report.refused else EXIT_CLEAN)
+
+
+@app.command("check")
+def check(view: ViewArgument) -> None:
+    """Say whether a view is right, and what its columns are; else what is wrong with it and where."""
+    from flows.views import read_view
+
+    compiled = read_view(view)
+    number = len(compiled.columns)
+    typer.echo(f"the view is right: {number} column{'s' * (number != 1)} of {compiled.resource}")
+    width = max(len(column.name) for column in compiled.columns)
+    for column in compiled.columns:
+        many = "[]" if column.collection else ""
+        typer.echo(f"  {column.name:<{width}}  {column.fhir_type}{many}  ({column.duckdb_type})")

@@ -1,0 +1,76 @@
+"""Chunks of a source to the rows of a view."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.reasons import Reason
+from schemas.records import Chunk, OversizedLine
+from transforms.decode.fhir import types_of
+from transforms.decode.reading import Asked, LineReader
+from transforms.decode.unwrap import resources_of
+from transforms.ndjson import ndjson_source
+from transforms.views.compile import CompiledView
+from transforms.views.output import Format, output_sql
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRows:
+    """The rows of one chunk as the format wants them, the number of resources read, and refused lines by reason."""
+
+    rows: pl.DataFrame
+    read: int
+    refused: Counter[Reason]
+
+
+class ViewReader:
+    """Runs a compiled view over chunks, on one thread."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._reader = LineReader()
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._reader.close()
+
+    def empty(self) -> pl.DataFrame:
+        """No rows, with the columns of the result."""
+        return self._reader.nothing(self._asked)
+
+    def read(self, item: Chunk | OversizedLine) -> ViewRows:
+        """The rows of the chunk's lines of the view's type; lines of other types are passed over unread.
+
+        Refused are lines of the type that are not what FHIR says of the elements read, and lines whose type cannot
+        be told. Raises UsageError when a value is not what the view promises, such as several where one is.
+        """
+        if isinstance(item, OversizedLine):
+            return ViewRows(self.empty(), 0, Counter([Reason.LINE_TOO_LONG]))
+        lines, bad = resources_of(item, hashed=False)
+        types, untold = types_of(lines, {r.row for r in bad})
+        rows = types.filter(pl.col("type") == self._asked.resource_type)["row"]
+        reasons = Counter(r.fault.reason for r in (*bad, *untold))
+        if not len(rows):
+            return ViewRows(self.empty(), 0, reasons)
+        found = self._reader.read(self._asked, lines, rows, lines.texts(rows))
+        reasons.update(r.fault.reason for r in found.refused)
+        return ViewRows(found.raw, len(rows), reasons)
+
+
+_OWN_ERROR = re.compile(r"error\('((?:[^']|'')*)'\)")
+
+
+def asked_by(view: CompiledView, form: Format) -> Asked:
+    """What a view asks of the lines of its type, with its rows in a format."""
+    read = {"resourceType": "VARCHAR"} | view.shape.columns()
+
+    def query(file: str) -> str:
+        used = 'WHERE "resourceType" IS NOT NULL'
+        return output_sql(view, form, f"(SELECT * FROM {ndjson_source(file, read)} {used})")
+
+    own = {text.replace("''", "'") for text in _OWN_ERROR.findall(view.sql("x"))}
+    return Asked(view.resource, query, view.shape, view.shape.literals(), row_each=False, own_errors=frozenset(own))
