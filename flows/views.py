@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from schemas.errors import StorageError, UsageError
 from schemas.reasons import Reason
@@ -175,6 +174,8 @@ class _ParquetSink:
     """A row group for every chunk that has rows."""
 
     def __init__(self, out: BinaryIO, empty: pl.DataFrame) -> None:
+        import pyarrow.parquet as pq  # noqa: PLC0415 - a quarter of a second that other formats need not wait
+
         self._out = out
         self._writer = pq.ParquetWriter(_Counted(out), empty.to_arrow().schema, compression="zstd")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 import os
 import sys
 from pathlib import Path
@@ -72,3 +74,18 @@ def check(view: ViewArgument) -> None:
     for column in compiled.columns:
         many = "[]" if column.collection else ""
         typer.echo(f"  {column.name:<{width}}  {column.fhir_type}{many}  ({column.duckdb_type})")
+
+
+@app.command("show")
+def show(table: Annotated[str, typer.Argument(help="A table of the mart, or its FHIR type.")]) -> None:
+    """Print the ViewDefinition of a built-in table, to share with any SQL on FHIR runner."""
+    from schemas.tables import all_tables
+    from schemas.view_of_table import view_of_table
+
+    found = next((one for one in all_tables() if table in (one.name, one.resource_type)), None)
+    if found is None:
+        names = [one.name for one in all_tables()]
+        near = difflib.get_close_matches(table, names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
+        raise UsageError(f"no built-in table is called {table!r}: {hint}")
+    typer.echo(json.dumps(view_of_table(found), indent=2, ensure_ascii=False))
