@@ -36,7 +36,8 @@ class ViewReport:
     def refusals(self) -> str:
         """``3 lines refused: 2 malformed_json, 1 wrong_type``; empty when there are none."""
         total = self.refused.total()
-        told = ", ".join(f"{number} {reason}" for reason, number in self.refused.most_common())
+        counts = sorted(((number, reason) for reason, number in self.refused.items()), key=lambda c: (-c[0], c[1]))
+        told = ", ".join(f"{number} {reason}" for number, reason in counts)
         return f"{total} line{'s' * (total != 1)} refused: {told}" if total else ""
 
 
