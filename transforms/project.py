@@ -135,7 +135,9 @@ def _literal(read: Read, scope: Scope) -> str:
         made = compile_path(path, scope)
         if made.type == "decimal":
             sql = compile_path(path, scope, literal=True).sql
-            parts.append(sql.removeprefix("coalesce(").split(", CASE WHEN contains(")[0])
+            if sql.startswith("coalesce("):  # the digits kept; where none were, the normaliser prints the number
+                sql = sql.removeprefix("coalesce(").split(", CASE WHEN contains(")[0]
+            parts.append(sql)
     return _first(parts) if parts else "CAST(NULL AS VARCHAR)"
 
 
