@@ -194,7 +194,8 @@ def test_an_empty_parquet_file_has_its_columns(run: Run) -> None:
     """Rows that a condition leaves out leave the columns."""
     run("run", _view(where=[{"path": "id = 'z'"}]), _lines(GOOD), "--format", "parquet", "--out", "o")
     frame = pl.read_parquet("o")
-    assert (frame.height, frame.schema["value"]) == (0, pl.Float64)
+    assert frame.is_empty()
+    assert frame.schema["value"] == pl.Float64()
 
 
 def test_several_inputs_keep_their_order(run: Run) -> None:
