@@ -71,7 +71,7 @@ def _lines() -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     yield f"### `{table.name}`\n"
     yield f"{table.description} One row a FHIR `{table.resource_type}`.\n"
-    yield from _columns(table.columns())
+    yield from _columns(c for c in table.columns() if c not in IDENTITY)
     yield ""
     if table.rules:
         yield "Rules (a row that breaks one is quarantined):\n"
