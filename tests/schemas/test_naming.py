@@ -64,10 +64,10 @@ def test_plural(one: str, many: str) -> None:
 def test_no_name_is_an_sql_keyword() -> None:
     """`SELECT name FROM table` needs no quotes anywhere in the mart."""
     assert table_name("Group") == "fhir_group"
-    words = {row[0] for row in duckdb.sql("SELECT keyword_name FROM duckdb_keywords()").fetchall()}
+    words = {row[0] for row in duckdb.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()}
     reserved = {
         row[0]
-        for row in duckdb.sql(
+        for row in duckdb.execute(
             "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
         ).fetchall()
     }

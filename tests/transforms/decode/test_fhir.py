@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.transforms.one_chunk import observation, rows, run
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=12)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12)
 NUMBERS = st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6, allow_nan=False)
 UNREAD = st.dictionaries(
     st.sampled_from(["zz", "zy", "züx", "_status"]),

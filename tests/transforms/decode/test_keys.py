@@ -36,7 +36,9 @@ WORLD = {kind: resources(kind) for kind in TYPES}
 def read(plan: Projection, data: bytes) -> pl.DataFrame:
     """The raw columns of the lines."""
     with memory_file(data) as path:
-        frame = pl.from_arrow(duckdb.sql(plan.query(path)).to_arrow_table())
+        found = duckdb.sql(plan.query(path))
+        assert found is not None
+        frame = pl.from_arrow(found.to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
     return frame
 
