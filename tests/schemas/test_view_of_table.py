@@ -93,7 +93,7 @@ def test_the_view_says_what_the_mart_says(mart: Mart, kind: str) -> None:
     report = run_view(compile_view(parse_view(view_of_table(table))), FileSource(files), Format.PARQUET, out, 1)
     view = pl.read_parquet(out.getvalue()).sort("id")
     with mart.connect(read_only=True) as connection:
-        rows = connection.execute(f"SELECT * FROM {table.name} ORDER BY id").to_arrow_table()
+        rows = connection.cursor().sql(f"SELECT * FROM {table.name} ORDER BY id").to_arrow_table()
     loaded = pl.DataFrame(rows)
     assert report.rows == loaded.height > 0
     assert not report.refused
@@ -101,7 +101,9 @@ def test_the_view_says_what_the_mart_says(mart: Mart, kind: str) -> None:
     assert len(shared) > 20
     assert sum(view[name].drop_nulls().len() > 0 for name in shared) > 5
     for name in shared:
-        assert view[name].to_list() == loaded[name].to_list(), name
+        said = view[name].to_list()
+        # A collection without items is an empty list in a view (SQL on FHIR) and null in the mart.
+        assert [None if value == [] else value for value in said] == loaded[name].to_list(), name
     for name in (name for name in view.columns if name.endswith(AS_SENT) and name != f"last_updated{AS_SENT}"):
         dates = loaded[f"{name.removesuffix(AS_SENT)}_date"].dt.to_string()
         precise = view[name].str.len_chars() >= 10
