@@ -1,0 +1,60 @@
+"""Settings refuse what makes no sense, and are the only reader of the environment."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows.settings import LoadSettings, environment, new_load_id
+from schemas.errors import UsageError
+from transforms.sample import Sampling
+
+
+@pytest.mark.parametrize("source", ["", "a\nb", "a\tb"])
+def test_source_names(source: str) -> None:
+    """A source needs a name that fits on one line."""
+    with pytest.raises(UsageError, match="--source"):
+        LoadSettings(Path("m"), source)
+
+
+def test_numbers() -> None:
+    """Jobs are one or more, the sample is a share."""
+    for jobs in (0, -1):
+        with pytest.raises(UsageError, match="--jobs"):
+            LoadSettings(Path("m"), "s", jobs=jobs)
+    for rate in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match="--sample"):
+            LoadSettings(Path("m"), "s", sampling=Sampling(rate))
+
+
+def test_workers() -> None:
+    """One thread per processor unless told."""
+    assert LoadSettings(Path("m"), "my source").workers >= 1
+    assert LoadSettings(Path("m"), "s", jobs=7).workers == 7
+
+
+def test_load_ids_sort_by_time() -> None:
+    """Load ids begin with their time and never come twice."""
+    early, late = datetime(2024, 1, 31, 23, 59, 59, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
+    assert re.fullmatch(r"20240131T235959-[0-9a-f]{8}", new_load_id(early))
+    assert new_load_id(early) < new_load_id(late)
+    assert len({new_load_id(early) for _ in range(100)}) == 100
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables carry the prefix; the default serves where there is none."""
+    monkeypatch.setenv("CLINMART_X", "told")
+    assert environment("X", "default") == "told"
+    assert environment("Y", "default") == "default"
+
+
+def test_only_settings_reads_the_environment() -> None:
+    """No other module of ours looks at environment variables."""
+    root = Path(__file__).parents[2]
+    files = [p for room in ("schemas", "sources", "transforms", "stores", "flows") for p in (root / room).rglob("*.py")]
+    assert len(files) > 50
+    readers = [p for p in files if re.search(r"os\.environ|getenv", p.read_text())]
+    assert readers == [root / "flows" / "settings.py"]
