@@ -75,7 +75,7 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
     assert isinstance(text, pl.Series)
     if not utf8:
         text = pl.Series(
-            [_lossy(data[s:e]) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)], dtype=pl.String
+            [_lossy(data[s : e + 1]) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)], dtype=pl.String
         )
     offsets = starts + chunk.offset if chunk.offsets is None else np.asarray(chunk.offsets, np.int64)
     frame = pl.DataFrame(
