@@ -27,7 +27,7 @@ def synth(
 
     if size is not None and patients is not None:
         raise UsageError("give --patients or --size, not both")
-    plan = SynthPlan(patients=patients or 100, seed=seed, size=_bytes(size), dirty=dirty)
+    plan = SynthPlan(patients=100 if patients is None else patients, seed=seed, size=_bytes(size), dirty=dirty)
     if bundles:
         files = write_bundles(plan, folder)
         made: dict[str, object] = {"files": len(files), "bytes": sum(f.stat().st_size for f in files)}
