@@ -13,7 +13,7 @@ from schemas.dtypes import polars_dtype
 from schemas.model import columns as model_columns
 from schemas.model import flag_schema, with_checks
 from schemas.model import rules as model_rules
-from schemas.reasons import reason_of
+from schemas.reasons import Reason, reason_of
 from schemas.table import INVALID, PRESENT, Table
 from transforms.decode.careful import Fault
 from transforms.normalise import FLAG_MARKS
@@ -74,7 +74,9 @@ def _schema(table: Table, columns: frozenset[str]) -> tuple[pa.DataFrameSchema, 
 
 def _failures(cases: pl.DataFrame) -> list[Failure]:
     found: dict[int, Failure] = {}
-    for column, name, row in cases.select("column", "check", "index").iter_rows():
+    # A time that is none leaves its required date empty: what was sent is wrong, not missing.
+    missing_last = cases.sort(pl.col("check") == Reason.REQUIRED_MISSING, maintain_order=True)
+    for column, name, row in missing_last.select("column", "check", "index").iter_rows():
         if row is not None and row not in found:
             reason, _, rule = str(name).partition(":")
             place = str(column).lstrip(INVALID + PRESENT + "#")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -19,6 +19,9 @@ def synth(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     dirty: Annotated[float, typer.Option(help="Share of lines made faulty; faults.csv lists them.")] = 0.0,
+    versions: Annotated[float, typer.Option(help="Share of resources that come again as a later version.")] = 0.0,
+    types: Annotated[str | None, typer.Option(help="Only these resource types, e.g. Patient,Observation.")] = None,
+    compress: Annotated[str | None, typer.Option(help="Compress the files: gz or zst.")] = None,
     bundles: Annotated[bool, typer.Option("--bundles", help="One FHIR Bundle per patient instead of NDJSON.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -27,7 +30,17 @@ def synth(
 
     if size is not None and patients is not None:
         raise UsageError("give --patients or --size, not both")
-    plan = SynthPlan(patients=100 if patients is None else patients, seed=seed, size=_bytes(size), dirty=dirty)
+    if compress not in (None, "gz", "zst"):
+        raise UsageError(f"--compress {compress!r} is not known: give gz or zst")
+    plan = SynthPlan(
+        patients=100 if patients is None else patients,
+        seed=seed,
+        size=_bytes(size),
+        dirty=dirty,
+        versions=versions,
+        types=None if types is None else set(types.split(",")),
+        compress=cast(Literal["gz", "zst"] | None, compress),
+    )
     if bundles:
         files = write_bundles(plan, folder)
         made: dict[str, object] = {"files": len(files), "bytes": sum(f.stat().st_size for f in files)}
