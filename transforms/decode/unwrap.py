@@ -75,11 +75,12 @@ def resources_of(chunk: Chunk, *, hashed: bool = True) -> tuple[Lines, list[Refu
 
 
 def _bundle_rows(lines: Lines) -> list[int]:
-    candidates = lines.frame.select(
-        maybe=pl.col("text").str.contains('"Bundle"', literal=True), type=type_when_first(pl.col("text"))
-    ).with_row_index("row")
+    maybe = lines.frame["text"].str.contains('"Bundle"', literal=True)
+    if not maybe.any():
+        return []
+    candidates = lines.frame.select("text").with_row_index("row").filter(maybe)
     rows = []
-    for row, kind in candidates.filter("maybe").select("row", "type").iter_rows():
+    for row, kind in candidates.select("row", type_when_first(pl.col("text"))).iter_rows():
         if kind == "Bundle" or (kind is None and resource_type(lines.payload(row)) == "Bundle"):
             rows.append(row)
     return rows

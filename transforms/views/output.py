@@ -114,4 +114,6 @@ def _csv_field(column: ViewColumn) -> str:
     if not column.collection and (kind in ("BOOLEAN", "BIGINT", "INTEGER", "SMALLINT") or _is_digits(column)):
         return text
     quoted = f"""'"' || replace({text}, '"', '""') || '"'"""
-    return f"CASE WHEN regexp_matches({text}, '[\",\\r\\n]|^$') THEN {quoted} ELSE {text} END"
+    # Four searches for one letter each are several times as fast as one regular expression.
+    special = " OR ".join(f"contains({text}, {letter})" for letter in ("','", "'\"'", "chr(10)", "chr(13)"))
+    return f"CASE WHEN {special} OR {text} = '' THEN {quoted} ELSE {text} END"
