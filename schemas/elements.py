@@ -6,6 +6,7 @@ required codes come from :mod:`schemas.fhir_types`; what they become is in :mod:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -252,7 +253,13 @@ def _many(
     fields = declared.fields or ITEM_FIELDS.get(kind, ())
     if not fields:
         return [_json(name, path, label, phi=declared.phi)]
-    return [_items(several, path, kind, build(kind, fields), declared, label)]
+    return [_items(several, path, kind, _inner(kind, fields), declared, label)]
+
+
+@functools.cache
+def _inner(kind: str, fields: tuple[Field, ...]) -> tuple[Element, ...]:
+    """The elements of the items of a list; the same for every list of one type and declaration."""
+    return build(kind, fields)
 
 
 def _items(name: str, path: str, kind: str, children: tuple[Element, ...], declared: Field, label: str) -> Element:

@@ -72,6 +72,7 @@ ITEM_FIELDS: dict[str, tuple[Field, ...]] = {
     "Annotation": _declared((field("text", phi=True), "time", "author")),
     "Attachment": _declared(("contentType", "language", "url", "title", "size", "hash", "creation")),
     "Period": _declared(("start", "end")),
+    "Quantity": _declared(("value", "comparator", "unit", "system", "code")),
     "Signature": _declared(("type", "when", "who", "onBehalfOf", "targetFormat", "sigFormat")),
     "Dosage": _declared(
         (

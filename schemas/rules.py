@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-_AT, _DATE, _PRECISION = "_at", "_date", "_precision"
+TIME_PARTS = _AT, _DATE, _PRECISION = "_at", "_date", "_precision"  # ends of the columns that are compared
 _END, _START = "_end", "_start"
 _ABATED = ("resolved", "remission", "inactive")
 _ERROR = "entered-in-error"
@@ -29,15 +29,18 @@ class Rule:
 
 
 def period_rules(columns: Iterable[str]) -> Iterator[Rule]:
-    """per-1 for every Period among the columns: pairs of times called ``x_start`` and ``x_end``, or ``x`` and
-    ``x_end``.
-    """
+    """per-1 for every Period among the columns."""
+    return (period_rule(end.removesuffix(_END), start) for start, end in periods(columns))
+
+
+def periods(columns: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The Periods among the columns, as stems of start and end: ``x_start`` and ``x_end``, or ``x`` and ``x_end``."""
     names = set(columns)
-    for ended in sorted(name.removesuffix(_AT) for name in names if name.endswith(_END + _AT)):
-        stem = ended.removesuffix(_END)
+    for end in sorted(name.removesuffix(_AT) for name in names if name.endswith(_END + _AT)):
+        stem = end.removesuffix(_END)
         for start in (stem + _START, stem):
-            if {start + _AT, start + _DATE, start + _PRECISION} <= names:
-                yield period_rule(stem, start)
+            if {start + part for part in TIME_PARTS} <= names:
+                yield start, end
                 break
 
 
@@ -48,23 +51,37 @@ def period_rule(stem: str, start: str | None = None) -> Rule:
     period from 2020-05 to 2020 has not ended too early. ``start`` is the stem of the start, else ``<stem>_start``.
     """
     start, end = start or stem + _START, stem + _END
-    columns = tuple(side + part for side in (start, end) for part in (_AT, _DATE, _PRECISION))
+    description = f"{_words(stem)} does not end before it starts."
+    return Rule(f"per-1 {stem}", end + _DATE, description, in_order(start, end), (*_times(start), *_times(end)))
+
+
+def order_rule(name: str, first: str, second: str) -> Rule:
+    """The time ``second`` is not before the time ``first``; both are stems of columns. Compared as in per-1."""
+    description = f"{_words(second)} is not before {_words(first).lower()}."
+    return Rule(name, second + _DATE, description, in_order(first, second), (*_times(first), *_times(second)))
+
+
+def in_order(first: str, second: str) -> pl.Expr:
+    """Whether one time (a stem of columns) is not after another; null where either is missing."""
     either = {
-        part: (pl.col(start + _PRECISION) == part) | (pl.col(end + _PRECISION) == part) for part in ("year", "month")
+        part: (pl.col(first + _PRECISION) == part) | (pl.col(second + _PRECISION) == part) for part in ("year", "month")
     }
-    first, last = pl.col(start + _DATE), pl.col(end + _DATE)
-    years = last.dt.year() - first.dt.year()
-    months = years * 12 + last.dt.month().cast(pl.Int32) - first.dt.month().cast(pl.Int32)
-    holds = (
-        pl.when(pl.col(start + _AT).is_not_null() & pl.col(end + _AT).is_not_null())
-        .then(pl.col(start + _AT) <= pl.col(end + _AT))
+    start, end = pl.col(first + _DATE), pl.col(second + _DATE)
+    years = end.dt.year() - start.dt.year()
+    months = years * 12 + end.dt.month().cast(pl.Int32) - start.dt.month().cast(pl.Int32)
+    return (
+        pl.when(pl.col(first + _AT).is_not_null() & pl.col(second + _AT).is_not_null())
+        .then(pl.col(first + _AT) <= pl.col(second + _AT))
         .when(either["year"])
         .then(years >= 0)
         .when(either["month"])
         .then(months >= 0)
-        .otherwise(first <= last)
+        .otherwise(start <= end)
     )
-    return Rule(f"per-1 {stem}", end + _DATE, f"{_words(stem)} does not end before it starts.", holds, columns)
+
+
+def _times(stem: str) -> tuple[str, ...]:
+    return tuple(stem + part for part in TIME_PARTS)
 
 
 def clinical_status_needed(name: str, system: str) -> Rule:

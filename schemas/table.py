@@ -94,10 +94,14 @@ class Element:
     time_type: str = ""  # TIME: date, dateTime or instant
 
     def needs_work(self) -> bool:
-        """True when the normaliser changes this element, so that lists holding it must be opened."""
-        return self.kind is not Kind.PLAIN and (
-            self.kind is not Kind.ITEMS or any(c.needs_work() for c in self.children)
-        )
+        """True when the normaliser changes this element, so that lists holding it must be opened.
+
+        Of plain elements it changes digits, which it completes, and flags, which it takes out.
+        """
+        if self.kind is Kind.ITEMS:
+            return any(c.needs_work() for c in self.children)
+        plain = self.kind is Kind.PLAIN
+        return not plain or any(r.mode in (Mode.LITERAL, Mode.PRESENT, Mode.MANY) for r in self.reads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,8 @@ from schemas.systems import US_CORE
 from schemas.table import Column, Element, Kind, Mode, Read
 
 _RACE, _ETHNICITY = US_CORE + "us-core-race", US_CORE + "us-core-ethnicity"
-
 _MAIDEN_NAME = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName"
+_BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 
 
 def _detailed(url: str, name: str, label: str) -> Element:
@@ -22,7 +22,12 @@ def _detailed(url: str, name: str, label: str) -> Element:
 
 PATIENT: tuple[Element, ...] = (
     extension(
-        _RACE, "extension('ombCategory').value.ofType(Coding)", "race", label="Race, OMB category", fhir_type="Coding"
+        _RACE,
+        "extension('ombCategory').value.ofType(Coding)",
+        "race",
+        label="Race, OMB category",
+        fhir_type="Coding",
+        many=True,
     ),
     extension(
         _RACE, "extension('text').value.ofType(string).first()", "race_text", label="Race as text", fhir_type="string"
@@ -34,6 +39,7 @@ PATIENT: tuple[Element, ...] = (
         "ethnicity",
         label="Ethnicity, OMB category",
         fhir_type="Coding",
+        many=True,
     ),
     extension(
         _ETHNICITY,
@@ -58,11 +64,29 @@ PATIENT: tuple[Element, ...] = (
         fhir_type="CodeableConcept",
     ),
     extension(
+        US_CORE + "us-core-tribal-affiliation",
+        "extension('tribalAffiliation').value.ofType(CodeableConcept).first()",
+        "tribal_affiliation",
+        label="Tribal affiliation",
+        fhir_type="CodeableConcept",
+    ),
+    extension(
         _MAIDEN_NAME,
         "value.ofType(string).first()",
         "mothers_maiden_name",
         label="Mother's maiden name",
         fhir_type="string",
         phi=True,
+    ),
+    *(
+        extension(
+            _BIRTH_PLACE,
+            f"value.ofType(Address).{part}.first()",
+            f"birth_place_{part}",
+            label=f"Place of birth, {part}",
+            fhir_type="string",
+            phi=part == "city",
+        )
+        for part in ("city", "state", "country")
     ),
 )

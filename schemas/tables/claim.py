@@ -1,86 +1,29 @@
-"""``claim``: requests for payment (FHIR R4 Claim)."""
+"""``claim``: requests for payment (FHIR R4 13.6)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.tables.claim_parts import ITEM, head, lists
 
-CLAIM = Table(
-    name="claim",
-    resource_type="Claim",
-    description="Requests for payment.",
-    elements=build(
-        "Claim",
-        (
-            *STANDARD,
-            "identifier",
-            "status",
-            "type",
-            "subType",
-            field("use", name="claim_use"),
-            "patient",
-            "billablePeriod",
-            "created",
-            "enterer",
-            "insurer",
-            "provider",
-            "priority",
-            "fundsReserve",
-            field("related", "claim", "relationship", "reference", name="related_claims"),
-            "prescription",
-            "originalPrescription",
-            field("payee.type", name="payee_type"),
-            field("payee.party", name="payee_party"),
-            "referral",
-            "facility",
-            field("careTeam", "sequence", "provider", "responsible", "role", "qualification", table="claim_care_team"),
-            field(
-                "supportingInfo",
-                "sequence",
-                "category",
-                "code",
-                "timing",
-                "value",
-                "reason",
-                table="claim_supporting_info",
-            ),
-            field("diagnosis", "sequence", "diagnosis", "type", "onAdmission", "packageCode", table="claim_diagnosis"),
-            field("procedure", "sequence", "type", "date", "procedure", table="claim_procedure"),
-            field(
-                "insurance",
-                "sequence",
-                "focal",
-                "identifier",
-                "coverage",
-                "businessArrangement",
-                "claimResponse",
-                table="claim_insurance",
-            ),
-            field("accident.date", name="accident"),
-            field("accident.type", name="accident_type"),
-            field(
-                "item",
-                "sequence",
-                "revenue",
-                "category",
-                field("productOrService", name="product_or_service"),
-                "modifier",
-                "programCode",
-                "serviced",
-                "location",
-                "quantity",
-                "unitPrice",
-                "factor",
-                "net",
-                "udi",
-                "bodySite",
-                "subSite",
-                "encounter",
-                field("detail", json=True),
-                table="claim_item",
-            ),
-            "total",
-        ),
+CLAIM = declare(
+    "Claim",
+    "Requests for payment, and for saying beforehand what would be paid.",
+    *head(decided=False),
+    *lists("claim"),
+    field("insurance.coverage", name="coverage", label="First coverage"),
+    field(
+        "insurance",
+        "sequence",
+        "focal",
+        "identifier",
+        "coverage",
+        "businessArrangement",
+        "preAuthRef",
+        "claimResponse",
+        plural="insurance",
+        table="claim_insurance",
     ),
+    field("item", *ITEM, field("detail", json=True), table="claim_item"),
+    "total",
 )

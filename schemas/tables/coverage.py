@@ -1,36 +1,35 @@
-"""``coverage``: insurance and other means of payment (FHIR R4 Coverage)."""
+"""``coverage``: insurance and other means of payment (FHIR R4 13.1)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
 
-COVERAGE = Table(
-    name="coverage",
-    resource_type="Coverage",
-    description="Insurance and other means of payment.",
-    elements=build(
-        "Coverage",
-        (
-            *STANDARD,
-            "identifier",
-            "status",
-            "type",
-            "policyHolder",
-            "subscriber",
-            field("subscriberId", name="subscriber_number", phi=True),
-            "beneficiary",
-            "dependent",
-            "relationship",
-            "period",
-            "payor",
-            field("class", "type", "value", "name", name="classes", table="coverage_class"),
-            field("order", name="coverage_order"),
-            "network",
-            field("costToBeneficiary", "type", "value", name="costs_to_beneficiary"),
-            "subrogation",
-            "contract",
-        ),
+COVERAGE = declare(
+    "Coverage",
+    "Insurance and other means of payment.",
+    "identifier",
+    "status",
+    "type",
+    "policyHolder",
+    "subscriber",
+    field("subscriberId", name="subscriber_number", phi=True, label="Number that the insurer gave the subscriber"),
+    field("beneficiary", name="patient", label="Beneficiary"),
+    field("dependent", phi=True, label="Number of the dependent"),
+    "relationship",
+    "period",
+    field("payor", table="coverage_payor"),
+    field("class", "type", field("value", phi=True), "name", plural="classes", table="coverage_class"),
+    field("order", name="coverage_order", label="Order in which coverages are used"),
+    "network",
+    field(
+        "costToBeneficiary",
+        "type",
+        "value",
+        field("exception", "type", "period"),
+        plural="costs_to_beneficiary",
+        table="coverage_cost_to_beneficiary",
     ),
+    "subrogation",
+    "contract",
 )

@@ -1,38 +1,30 @@
-"""``diagnostic_report``: reports of investigations, with their results (FHIR R4 DiagnosticReport)."""
+"""``diagnostic_report``: findings and interpretations of tests (FHIR R4 10.3)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.systems import LOINC
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.tables.preferred import DIAGNOSIS, REPORT, REPORT_CATEGORY
 
-DIAGNOSTIC_REPORT = Table(
-    name="diagnostic_report",
-    resource_type="DiagnosticReport",
-    description="Reports of investigations, with their results.",
-    elements=build(
-        "DiagnosticReport",
-        (
-            *STANDARD,
-            "identifier",
-            "basedOn",
-            "status",
-            "category",
-            field("code", prefer=(LOINC,)),
-            "subject",
-            "encounter",
-            "effective",
-            "issued",
-            "performer",
-            "resultsInterpreter",
-            "specimen",
-            field("result", table="diagnostic_report_result"),
-            "imagingStudy",
-            field("media", "comment", "link", name="medias"),
-            "conclusion",
-            "conclusionCode",
-            "presentedForm",
-        ),
-    ),
+DIAGNOSTIC_REPORT = declare(
+    "DiagnosticReport",
+    "Findings and interpretations of tests on patients, groups, devices and places.",
+    "identifier",
+    "basedOn",
+    "status",
+    field("category", prefer=REPORT_CATEGORY),
+    field("code", prefer=REPORT),
+    "subject",
+    "encounter",
+    "effective",
+    "issued",
+    field("performer", table="diagnostic_report_performer"),
+    "resultsInterpreter",
+    "specimen",
+    field("result", table="diagnostic_report_result"),
+    field("imagingStudy", plural="imaging_studies"),
+    field("media", "comment", "link", plural="media", table="diagnostic_report_media"),
+    field("conclusion", phi=True),
+    field("conclusionCode", prefer=DIAGNOSIS),
+    field("presentedForm", table="diagnostic_report_presented_form"),
 )

@@ -1,29 +1,33 @@
-"""``fhir_group``: groups of patients or others; called fhir_group, since GROUP is an SQL keyword (FHIR R4 Group)."""
+"""``fhir_group``: groups of patients and others; called so because GROUP is an SQL keyword (FHIR R4 8.3)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.table import Table
+import polars as pl
 
-FHIR_GROUP = Table(
-    name="fhir_group",
-    resource_type="Group",
-    description="Groups of patients or others; called fhir_group, since GROUP is an SQL keyword.",
-    elements=build(
-        "Group",
-        (
-            *STANDARD,
-            "identifier",
-            "active",
-            "type",
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.invariants import row_is
+
+FHIR_GROUP = declare(
+    "Group",
+    "Groups of patients and others. Called fhir_group because GROUP is an SQL keyword.",
+    "identifier",
+    "active",
+    "type",
+    "actual",
+    "code",
+    field("name", name="group_name"),
+    field("quantity", label="Number of members"),
+    "managingEntity",
+    field("characteristic", "code", "value", "exclude", "period", table="group_characteristic"),
+    field("member", "entity", "period", "inactive", table="group_member"),
+    rules=(
+        row_is(
+            "grp-1",
+            "Only an actual group has members.",
+            (pl.col("members").list.len() == 0) | pl.col("actual"),
+            "members",
             "actual",
-            "code",
-            field("name", name="group_name"),
-            "quantity",
-            "managingEntity",
-            field("characteristic", "code", "value", "exclude", "period", table="group_characteristic"),
-            field("member", "entity", "period", "inactive", table="group_member"),
         ),
     ),
 )

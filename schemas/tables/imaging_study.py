@@ -1,54 +1,50 @@
-"""``imaging_study``: imaging studies and their series (FHIR R4 ImagingStudy)."""
+"""``imaging_study``: imaging studies, their series and instances (FHIR R4 10.6)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.tables.preferred import DIAGNOSIS, PROCEDURE
 
-IMAGING_STUDY = Table(
-    name="imaging_study",
-    resource_type="ImagingStudy",
-    description="Imaging studies and their series.",
-    elements=build(
-        "ImagingStudy",
-        (
-            *STANDARD,
-            "identifier",
-            "status",
-            "modality",
-            "subject",
-            "encounter",
-            "started",
-            "basedOn",
-            "referrer",
-            "interpreter",
-            "endpoint",
-            "numberOfSeries",
-            "numberOfInstances",
-            "procedureReference",
-            "procedureCode",
-            "location",
-            "reasonCode",
-            "reasonReference",
-            "note",
-            "description",
-            field(
-                "series",
-                "uid",
-                "number",
-                "modality",
-                "description",
-                "numberOfInstances",
-                "bodySite",
-                "laterality",
-                "specimen",
-                "started",
-                field("performer", json=True),
-                field("instance", json=True),
-                plural="series",
-                table="imaging_study_series",
-            ),
-        ),
+_DICOM = ("http://dicom.nema.org/resources/ontology/DCM",)
+
+IMAGING_STUDY = declare(
+    "ImagingStudy",
+    "Imaging studies, their series and instances.",
+    "identifier",
+    "status",
+    field("modality", prefer=_DICOM),
+    "subject",
+    "encounter",
+    "started",
+    "basedOn",
+    "referrer",
+    "interpreter",
+    "endpoint",
+    field("numberOfSeries", label="Number of series"),
+    field("numberOfInstances", label="Number of instances"),
+    "procedureReference",
+    field("procedureCode", prefer=PROCEDURE),
+    "location",
+    field("reasonCode", prefer=DIAGNOSIS),
+    "reasonReference",
+    "note",
+    field("description", phi=True),
+    field(
+        "series",
+        "uid",
+        "number",
+        field("modality", prefer=_DICOM),
+        "description",
+        "numberOfInstances",
+        "endpoint",
+        "bodySite",
+        "laterality",
+        "specimen",
+        "started",
+        field("performer", "function", "actor", plural="performers"),
+        field("instance", "uid", "sopClass", "number", "title"),
+        plural="series",
+        table="imaging_study_series",
     ),
 )

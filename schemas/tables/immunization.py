@@ -1,50 +1,60 @@
-"""``immunization``: vaccines given, or not given and why (FHIR R4 Immunization)."""
+"""``immunization``: vaccines given, or not given and why (FHIR R4 11.8)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.systems import CVX
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.invariants import each_has
+from schemas.tables.preferred import DIAGNOSIS, VACCINE
 
-IMMUNIZATION = Table(
-    name="immunization",
-    resource_type="Immunization",
-    description="Vaccines given, or not given and why.",
-    elements=build(
-        "Immunization",
-        (
-            *STANDARD,
-            "identifier",
-            "status",
-            "statusReason",
-            field("vaccineCode", prefer=(CVX,)),
-            "patient",
-            "encounter",
-            "occurrence",
-            field("recorded"),
-            "primarySource",
-            "reportOrigin",
-            "location",
-            "manufacturer",
-            "lotNumber",
-            "expirationDate",
-            "site",
-            "route",
-            "doseQuantity",
-            field("performer", "function", "actor", table="immunization_performer"),
-            "note",
-            "reasonCode",
-            "reasonReference",
-            "isSubpotent",
-            "subpotentReason",
-            field("education", "documentType", "reference", "publicationDate", "presentationDate", name="educations"),
-            "programEligibility",
-            "fundingSource",
-            field("reaction", "date", "detail", "reported", table="immunization_reaction"),
-            field(
-                "protocolApplied", "series", "authority", "targetDisease", "doseNumber", "seriesDoses", name="protocols"
-            ),
-        ),
+IMMUNIZATION = declare(
+    "Immunization",
+    "Vaccines given, or not given and why.",
+    "identifier",
+    "status",
+    "statusReason",
+    field("vaccineCode", prefer=VACCINE),
+    "patient",
+    "encounter",
+    "occurrence",
+    "recorded",
+    "primarySource",
+    "reportOrigin",
+    "location",
+    "manufacturer",
+    "lotNumber",
+    "expirationDate",
+    "site",
+    "route",
+    "doseQuantity",
+    field("performer.actor", name="performer", label="First performer"),
+    field("performer", "function", "actor", plural="performers", table="immunization_performer"),
+    "note",
+    field("reasonCode", prefer=DIAGNOSIS),
+    "reasonReference",
+    "isSubpotent",
+    "subpotentReason",
+    field(
+        "education",
+        "documentType",
+        field("reference", name="document_uri"),
+        "publicationDate",
+        "presentationDate",
+        plural="education",
+        table="immunization_education",
     ),
+    "programEligibility",
+    "fundingSource",
+    field("reaction", "date", "detail", "reported", table="immunization_reaction"),
+    field(
+        "protocolApplied",
+        "series",
+        "authority",
+        "targetDisease",
+        field("doseNumber", name="dose"),
+        "seriesDoses",
+        plural="protocols",
+        table="immunization_protocol",
+    ),
+    rules=(each_has("imm-1", "education", "document_type", "document_uri"),),
 )

@@ -1,29 +1,22 @@
-"""``medication``: drugs and what they are made of (FHIR R4 Medication)."""
+"""``medication``: products that requests and the like refer to (FHIR R4 11.5)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.systems import RXNORM
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.tables.preferred import DRUG
 
-MEDICATION = Table(
-    name="medication",
-    resource_type="Medication",
-    description="Drugs and what they are made of.",
-    elements=build(
-        "Medication",
-        (
-            *STANDARD,
-            "identifier",
-            field("code", prefer=(RXNORM,)),
-            "status",
-            "manufacturer",
-            "form",
-            "amount",
-            field("ingredient", "item", "isActive", "strength", table="medication_ingredient"),
-            field("batch.lotNumber"),
-            field("batch.expirationDate"),
-        ),
-    ),
+MEDICATION = declare(
+    "Medication",
+    "Products that orders, administrations and dispenses refer to.",
+    "identifier",
+    field("code", prefer=DRUG),
+    "status",
+    "manufacturer",
+    "form",
+    "amount",
+    field("ingredient", field("item", prefer=DRUG), "isActive", "strength", table="medication_ingredient"),
+    field("batch.lotNumber", name="lot_number"),
+    field("batch.expirationDate", name="expiration"),
+    personal=False,
 )

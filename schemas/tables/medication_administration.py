@@ -1,44 +1,34 @@
-"""``medication_administration``: medication given to or taken by a patient (FHIR R4 MedicationAdministration)."""
+"""``medication_administration``: medication given, or not given and why (FHIR R4 11.3)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.systems import RXNORM
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.invariants import row_needs
+from schemas.tables.preferred import DIAGNOSIS, DRUG
 
-MEDICATION_ADMINISTRATION = Table(
-    name="medication_administration",
-    resource_type="MedicationAdministration",
-    description="Medication given to or taken by a patient.",
-    elements=build(
-        "MedicationAdministration",
-        (
-            *STANDARD,
-            "identifier",
-            "instantiates",
-            "partOf",
-            "status",
-            "statusReason",
-            "category",
-            field("medication", prefer=(RXNORM,)),
-            "subject",
-            "context",
-            "supportingInformation",
-            "effective",
-            field("performer", "function", "actor", table="medication_administration_performer"),
-            "reasonCode",
-            "reasonReference",
-            "request",
-            "device",
-            "note",
-            field("dosage.text"),
-            field("dosage.site"),
-            field("dosage.route"),
-            field("dosage.method"),
-            field("dosage.dose"),
-            field("dosage.rate"),
-            "eventHistory",
-        ),
-    ),
+MEDICATION_ADMINISTRATION = declare(
+    "MedicationAdministration",
+    "Medication given, or not given and why.",
+    "identifier",
+    "instantiates",
+    "partOf",
+    "status",
+    "statusReason",
+    "category",
+    field("medication", prefer=DRUG),
+    "subject",
+    "context",
+    field("supportingInformation", plural="supporting_information_list"),
+    "effective",
+    field("performer.actor", name="performer", label="First performer"),
+    field("performer", "function", "actor", plural="performers", table="medication_administration_performer"),
+    field("reasonCode", prefer=DIAGNOSIS),
+    "reasonReference",
+    "request",
+    "device",
+    "note",
+    field("dosage", "text", "site", "route", "method", "dose", "rate"),
+    field("eventHistory", plural="event_history"),
+    rules=(row_needs("mad-1", "dosage", "dosage_dose", "dosage_rate"),),
 )

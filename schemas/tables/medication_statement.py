@@ -1,37 +1,29 @@
-"""``medication_statement``: medication that a patient is said to take (FHIR R4 MedicationStatement)."""
+"""``medication_statement``: what patients take, as told by someone (FHIR R4 11.4)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.systems import RXNORM
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.tables.preferred import DIAGNOSIS, DRUG
 
-MEDICATION_STATEMENT = Table(
-    name="medication_statement",
-    resource_type="MedicationStatement",
-    description="Medication that a patient is said to take.",
-    elements=build(
-        "MedicationStatement",
-        (
-            *STANDARD,
-            "identifier",
-            "basedOn",
-            "partOf",
-            "status",
-            "statusReason",
-            "category",
-            field("medication", prefer=(RXNORM,)),
-            "subject",
-            "context",
-            "effective",
-            "dateAsserted",
-            "informationSource",
-            "derivedFrom",
-            "reasonCode",
-            "reasonReference",
-            "note",
-            field("dosage", table="medication_statement_dosage"),
-        ),
-    ),
+MEDICATION_STATEMENT = declare(
+    "MedicationStatement",
+    "What patients take, as told by someone.",
+    "identifier",
+    "basedOn",
+    "partOf",
+    "status",
+    "statusReason",
+    "category",
+    field("medication", prefer=DRUG),
+    "subject",
+    "context",
+    "effective",
+    "dateAsserted",
+    "informationSource",
+    "derivedFrom",
+    field("reasonCode", prefer=DIAGNOSIS),
+    "reasonReference",
+    "note",
+    field("dosage", table="medication_statement_dosage"),
 )

@@ -1,29 +1,33 @@
-"""``practitioner``: people who give care (FHIR R4 Practitioner)."""
+"""``practitioner``: people who provide care (FHIR R4 8.4)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import at, field
 
-PRACTITIONER = Table(
-    name="practitioner",
-    resource_type="Practitioner",
-    description="People who give care.",
-    elements=build(
-        "Practitioner",
-        (
-            *STANDARD,
-            "identifier",
-            "active",
-            "name",
-            "telecom",
-            "address",
-            "gender",
-            "birthDate",
-            field("photo", json=True),
-            field("qualification", "identifier", "code", "period", "issuer", name="qualifications"),
-            "communication",
-        ),
+_NPI = "identifier.where(system = 'http://hl7.org/fhir/sid/us-npi').value.first()"
+
+PRACTITIONER = declare(
+    "Practitioner",
+    "People who provide care.",
+    field("identifier", table="practitioner_identifier"),
+    at("npi", _NPI, "string", label="National Provider Identifier (United States)", phi=True),
+    "active",
+    field("name", table="practitioner_name"),
+    field("telecom", table="practitioner_telecom"),
+    field("address", table="practitioner_address"),
+    "gender",
+    "birthDate",
+    "photo",
+    field("qualification.code", name="qualification", label="First qualification"),
+    field(
+        "qualification",
+        "identifier",
+        "code",
+        "period",
+        "issuer",
+        plural="qualifications",
+        table="practitioner_qualification",
     ),
+    field("communication", label="Language of communication"),
 )

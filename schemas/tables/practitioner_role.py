@@ -1,33 +1,33 @@
-"""``practitioner_role``: what practitioners do, where and for whom (FHIR R4 PractitionerRole)."""
+"""``practitioner_role``: what practitioners do for organizations, where and when (FHIR R4 8.5)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.tables.preferred import SPECIALTY
 
-PRACTITIONER_ROLE = Table(
-    name="practitioner_role",
-    resource_type="PractitionerRole",
-    description="What practitioners do, where and for whom.",
-    elements=build(
-        "PractitionerRole",
-        (
-            *STANDARD,
-            "identifier",
-            "active",
-            "period",
-            "practitioner",
-            "organization",
-            field("code", name="role"),
-            "specialty",
-            "location",
-            "healthcareService",
-            "telecom",
-            field("availableTime", json=True),
-            field("notAvailable", json=True),
-            "availabilityExceptions",
-            "endpoint",
-        ),
+PRACTITIONER_ROLE = declare(
+    "PractitionerRole",
+    "What practitioners do for organizations, where and when.",
+    "identifier",
+    "active",
+    "period",
+    "practitioner",
+    "organization",
+    field("code", prefer=SPECIALTY),
+    field("specialty", prefer=SPECIALTY),
+    field("location", table="practitioner_role_location"),
+    "healthcareService",
+    field("telecom", table="practitioner_role_telecom"),
+    field(
+        "availableTime",
+        field("daysOfWeek", name="days_of_week"),
+        "allDay",
+        "availableStartTime",
+        "availableEndTime",
+        plural="available_times",
     ),
+    field("notAvailable", "description", "during", plural="not_available"),
+    "availabilityExceptions",
+    "endpoint",
 )

@@ -1,48 +1,43 @@
-"""``procedure``: what was done to or for a patient (FHIR R4 Procedure)."""
+"""``procedure``: what was done to or for patients (FHIR R4 9.3)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.systems import CPT, SNOMED
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
+from schemas.systems import SNOMED
+from schemas.tables.preferred import DIAGNOSIS
+from schemas.tables.preferred import PROCEDURE as _CODE
 
-PROCEDURE = Table(
-    name="procedure",
-    resource_type="Procedure",
-    description="What was done to or for a patient.",
-    elements=build(
-        "Procedure",
-        (
-            *STANDARD,
-            "identifier",
-            "instantiatesCanonical",
-            "instantiatesUri",
-            "basedOn",
-            "partOf",
-            "status",
-            "statusReason",
-            "category",
-            field("code", prefer=(SNOMED, CPT)),
-            "subject",
-            "encounter",
-            "performed",
-            "recorder",
-            "asserter",
-            field("performer", "function", "actor", "onBehalfOf", table="procedure_performer"),
-            "location",
-            "reasonCode",
-            "reasonReference",
-            "bodySite",
-            "outcome",
-            "report",
-            "complication",
-            "complicationDetail",
-            "followUp",
-            "note",
-            field("focalDevice", "action", "manipulated", name="focal_devices"),
-            "usedReference",
-            "usedCode",
-        ),
-    ),
+PROCEDURE = declare(
+    "Procedure",
+    "What was done to or for patients.",
+    "identifier",
+    "instantiatesCanonical",
+    "instantiatesUri",
+    "basedOn",
+    "partOf",
+    "status",
+    "statusReason",
+    "category",
+    field("code", prefer=_CODE),
+    "subject",
+    "encounter",
+    "performed",
+    "recorder",
+    "asserter",
+    field("performer.actor", name="performer", label="First performer"),
+    field("performer", "function", "actor", "onBehalfOf", plural="performers", table="procedure_performer"),
+    "location",
+    field("reasonCode", prefer=DIAGNOSIS),
+    "reasonReference",
+    field("bodySite", prefer=(SNOMED,)),
+    "outcome",
+    "report",
+    "complication",
+    "complicationDetail",
+    "followUp",
+    "note",
+    field("focalDevice", "action", "manipulated", table="procedure_focal_device"),
+    "usedReference",
+    "usedCode",
 )

@@ -1,29 +1,25 @@
-"""``provenance``: who made or changed a record (FHIR R4 Provenance)."""
+"""``provenance``: who made or changed a record (FHIR R4 6.3)."""
 
 from __future__ import annotations
 
-from schemas.elements import build, field
-from schemas.standard import STANDARD
-from schemas.table import Table
+from schemas.declare import declare
+from schemas.elements import field
 
-PROVENANCE = Table(
-    name="provenance",
-    resource_type="Provenance",
-    description="Who made or changed a record.",
-    elements=build(
-        "Provenance",
-        (
-            *STANDARD,
-            field("target", table="provenance_target"),
-            "occurred",
-            "recorded",
-            "policy",
-            "location",
-            "reason",
-            "activity",
-            field("agent", "type", "role", "who", "onBehalfOf", table="provenance_agent"),
-            field("entity", "role", "what", plural="entities"),
-            field("signature", json=True),
-        ),
-    ),
+_AGENT = ("type", "role", "who", "onBehalfOf")
+
+PROVENANCE = declare(
+    "Provenance",
+    "Who made or changed a record.",
+    field("target", table="provenance_target"),
+    "occurred",
+    "recorded",
+    "policy",
+    "location",
+    "reason",
+    "activity",
+    field("agent.type", name="agent_role_type", label="Type of the first agent"),
+    field("agent.who", name="agent", label="First agent"),
+    field("agent", *_AGENT, plural="agents", table="provenance_agent"),
+    field("entity", "role", "what", field("agent", *_AGENT), plural="entities", table="provenance_entity"),
+    field("signature", plural="signatures"),
 )

@@ -203,7 +203,12 @@ def test_code_columns_know_their_codes(table: Table) -> None:
     for path, codes in checked.items():
         if "(" in path:
             continue  # an extension, or the first item of a list
-        parent, _, last = f"{table.resource_type}.{path}".rpartition(".")
+        *parents, last = path.split(".")
+        parent = table.resource_type
+        for step in parents:
+            within = fhir_types.element(parent, step)
+            assert within is not None
+            parent = within.type
         element = fhir_types.element(parent, last)
         assert element is not None
         assert codes == required_codes(parent, element), path
