@@ -64,13 +64,12 @@ def sample(
         return found
     chosen = range(len(ids)) if plan.decides else (ids.hash(seed=0) % _BUCKETS < plan.rate * _BUCKETS).arg_true()
     deadline = time.monotonic() + spent * plan.share
-    validate = _validator(resource_type)
     for row in chosen:
         if not plan.decides and time.monotonic() > deadline:
             break
         line = payload(row)
         found.rows += 1
-        finding = validate(line)
+        finding = _validator(resource_type)(line)
         if finding is not None:
             path, message = finding
             found.invalid[row] = Finding(resource_type, ids[row] or "", "sample", path, message)
