@@ -105,6 +105,25 @@ def primitive_types() -> frozenset[str]:
     return _snapshot().primitives
 
 
+UNTOLD = "(not FHIR)"  # what stands for a name that a sender made up
+
+
+def told(name: object) -> str:
+    """A key of a resource as messages and reports may name it: one that FHIR R4 has anywhere, or an index.
+
+    Any other may be a patient's name that a sender uses as a key, so ``UNTOLD`` stands for it.
+    """
+    text = str(name)
+    known = text.removeprefix("_") in _element_names() or text.isdigit() or text == "resourceType"
+    return text if known else UNTOLD
+
+
+@cache
+def _element_names() -> frozenset[str]:
+    """The JSON names of all elements of all types."""
+    return frozenset(name for type_name in _snapshot().types for name in elements(type_name))
+
+
 def json_type(primitive: str) -> JsonType:
     """The JSON type of a primitive (FHIR R4 2.6.2.3): "number" for decimal; dates are "string"."""
     if not is_primitive(primitive):

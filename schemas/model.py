@@ -35,10 +35,11 @@ def columns(table: Table) -> dict[str, pa.Column]:
     made = {c.name: pa.Column(polars_dtype(c.dtype), nullable=True, metadata=_metadata(c, table)) for c in IDENTITY}
     made["id"] = _id_column()
     made[INVALID + "last_updated"] = _flag(False, Reason.INVALID_TIME)
+    # A row is refused for the first reason found, so that what is missing comes before what is wrong.
+    made |= {e.present: _flag(True, Reason.REQUIRED_MISSING) for e in table.elements if e.present}
+    made |= {c.name: _column(c, table) for e in table.elements for c in e.columns if c.required}
     for element in table.elements:
-        made |= {c.name: _column(c, table) for c in element.columns}
-        if element.present:
-            made[element.present] = _flag(True, Reason.REQUIRED_MISSING)
+        made |= {c.name: _column(c, table) for c in element.columns if not c.required}
         if element.kind is Kind.TIME:
             made[INVALID + element.name] = _flag(False, Reason.INVALID_TIME)
     return made

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
+from schemas.fhir_types import told
 from schemas.records import Finding
 from schemas.table import Table
 from transforms.fhirpath.shape import Shape
@@ -88,7 +89,7 @@ def unread_paths(value: object, shape: Shape, path: str = "") -> Sequence[str]:
         return []
     paths: list[str] = []
     for key, inner in value.items():
-        here = f"{path}.{key}" if path else key
+        here = f"{path}.{told(key)}" if path else told(key)
         children = shape.variants(key)
         if key == "resourceType" and not path:
             continue
@@ -114,7 +115,7 @@ def _validator(resource_type: str) -> Callable[[bytes], tuple[str, str] | None]:
             model.model_validate_json(line)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-            return ".".join(str(part) for part in first["loc"]), str(first["type"])
+            return ".".join(told(part) for part in first["loc"]), str(first["type"])
         except (ValueError, TypeError, RecursionError) as error:
             return "", type(error).__name__
         return None

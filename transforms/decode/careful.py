@@ -172,7 +172,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(made) != len(pairs):
         counts = Counter(key for key, _ in pairs)
         twice = next(key for key, number in counts.items() if number > 1)
-        raise _FaultError(Reason.DUPLICATE_KEY, twice if re.fullmatch(r"[#_A-Za-z0-9]{1,64}", twice) else None)
+        raise _FaultError(Reason.DUPLICATE_KEY, fhir_types.told(twice))
     return made
 
 

@@ -229,11 +229,7 @@ def _canary_keys() -> list[bytes]:
     "planted",
     [
         pytest.param(_canary_lines, id="values"),
-        pytest.param(
-            _canary_keys,
-            id="keys",
-            marks=pytest.mark.xfail(strict=True, reason="a name that FHIR does not know is told as sent"),
-        ),
+        pytest.param(_canary_keys, id="keys"),
     ],
 )
 def test_canary(clinmart: Clinmart, tmp_path: Path, planted: Callable[[], list[bytes]], rate: str) -> None:
@@ -249,7 +245,7 @@ def test_canary(clinmart: Clinmart, tmp_path: Path, planted: Callable[[], list[b
     assert [outcome.code for outcome in said] == [3, 3, 4, 0, 0]
     for outcome in said:
         assert CANARY not in outcome.out.decode() + outcome.err
-    assert query(mart, "SELECT count(*) > 1 FROM etl.quarantine") == [(True,)]
+    assert query(mart, "SELECT count(*) > 0 FROM etl.quarantine") == [(True,)]
     found = query(mart, "SELECT reason, column_name, check_name, message, uri, resource_type FROM etl.quarantine")
     found += query(mart, "FROM etl.load") + query(mart, "FROM etl.receipt") + query(mart, "FROM etl.unread")
     found += query(mart, "SELECT * EXCLUDE (id) FROM etl.validation")
