@@ -75,8 +75,8 @@ def _schema(table: Table, columns: frozenset[str]) -> tuple[pa.DataFrameSchema, 
 def _failures(cases: pl.DataFrame) -> list[Failure]:
     found: dict[int, Failure] = {}
     # A time that is none leaves its required date empty: what was sent is wrong, not missing.
-    missing_last = cases.sort(pl.col("check") == Reason.REQUIRED_MISSING, maintain_order=True)
-    for column, name, row in missing_last.select("column", "check", "index").iter_rows():
+    times_first = cases.sort(pl.col("check") != Reason.INVALID_TIME, maintain_order=True)
+    for column, name, row in times_first.select("column", "check", "index").iter_rows():
         if row is not None and row not in found:
             reason, _, rule = str(name).partition(":")
             place = str(column).lstrip(INVALID + PRESENT + "#")
