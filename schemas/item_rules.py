@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import polars as pl
 
@@ -64,28 +64,48 @@ def _rule(name: str, element: Element, description: str, asked: _Asked) -> Rule:
 
 def _held(lists: pl.Series, asked: _Asked) -> pl.Series:
     """For each list (List of Struct) whether all its items hold; Boolean, without nulls."""
-    width = len(lists)
-    everywhere = pl.Series([True]).new_from_index(0, width)
-    if not isinstance(lists.dtype, pl.List) or not isinstance(lists.dtype.inner, pl.Struct):
+    everywhere = pl.Series([True]).new_from_index(0, len(lists))
+    kind = lists.dtype
+    if not isinstance(kind, pl.List) or not isinstance(kind.inner, pl.Struct):
+        return everywhere
+    there_are = frozenset(f.name for f in kind.inner.fields)
+    holds = _holds(asked, there_are)
+    within = {name: inner for name, inner in asked.within.items() if name in there_are}
+    if holds is None and not within:
         return everywhere
     items = lists.explode(empty_as_null=False, keep_nulls=False)
-    if not len(items):
-        return everywhere
     frame = items.struct.unnest()
-    fields = {f.name: f for condition in asked.conditions for f in condition.fields}
-    missing = [pl.lit(None, polars_dtype(f.dtype)).alias(n) for n, f in fields.items() if n not in frame.columns]
-    held = frame.with_columns(missing).select(
-        pl.all_horizontal(pl.lit(True), *(c.holds().fill_null(True) for c in asked.conditions)).alias("held")
-    )["held"]
-    for name, inner in asked.within.items():
-        if name in frame.columns:
-            held = held & _held(frame[name], inner)
+    held = pl.Series([True]).new_from_index(0, len(items))
+    if holds is not None:
+        held = frame.with_columns(holds[1]).select(holds[0].alias("held")).to_series()
+    for name, inner in within.items():
+        held = held & _held(frame[name], inner)
     if held.all():
         return everywhere
-    index = pl.Series(range(width), dtype=pl.UInt32)
+    index = pl.Series(range(len(lists)), dtype=pl.UInt32)
     lengths = lists.list.len().fill_null(0)
     parents = pl.select(pl.lit(index).repeat_by(lengths)).to_series().explode(empty_as_null=False)
     return ~index.is_in(parents.filter(~held).unique().implode())
+
+
+@cache
+def _holds(asked: _Asked, there_are: frozenset[str]) -> tuple[pl.Expr, tuple[pl.Expr, ...]] | None:
+    """All conditions as one expression, and the fields it reads that are not there, as nulls.
+
+    None when the conditions hold whatever the items say, since nothing that they read is there.
+    """
+    holding: list[pl.Expr] = []
+    missing: dict[str, pl.Expr] = {}
+    for condition in asked.conditions:
+        unsent = [f for f in condition.fields if f.name not in there_are]
+        nulls = {f.name: pl.lit(None, polars_dtype(f.dtype)).alias(f.name) for f in unsent}
+        holds = condition.holds().fill_null(True)
+        if len(nulls) < len(condition.fields) or not pl.select(nulls.values()).select(holds).item():
+            holding.append(holds)
+            missing |= nulls
+    if not holding:
+        return None
+    return pl.all_horizontal(holding), tuple(missing.values())
 
 
 def _asked(element: Element, conditions: _Conditions) -> _Asked | None:
