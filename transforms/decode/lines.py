@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,13 @@ class Lines:
 
     def not_utf8(self) -> list[int]:
         """Rows whose bytes are no UTF-8."""
-        return [row for row in range(self.frame.height) if not _is_utf8(self.payload(row))]
+        every = pl.Series(range(self.frame.height), dtype=pl.UInt32)
+        return [row for row, line in enumerate(self.payloads(every)) if not is_text(line)]
+
+    def payloads(self, rows: pl.Series) -> Iterator[bytes]:
+        """The bytes of several lines as received, in the order of ``rows``."""
+        starts, ends = (self.frame[name].gather(rows).to_list() for name in ("start", "end"))
+        return (self.data[start:end] for start, end in zip(starts, ends, strict=True))
 
 
 def joined(parts: Sequence[Lines]) -> Lines:
@@ -128,6 +134,15 @@ def _is_utf8(data: bytes) -> bool:
             pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int64)), pa.py_buffer(data)]
         ).validate(full=True)
     except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def is_text(line: bytes) -> bool:
+    """True when the bytes are UTF-8."""
+    try:
+        line.decode()
+    except UnicodeDecodeError:
         return False
     return True
 

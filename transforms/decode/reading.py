@@ -59,6 +59,8 @@ class LineReader:
             "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
         )
 
+        self._complaint = ""  # what DuckDB said last; never shown, for it may hold values
+
     def close(self) -> None:
         """Release the connection."""
         self._connection.close()
@@ -71,12 +73,12 @@ class LineReader:
         pattern = generic_suspicion() if asked.shape is None else suspicion(asked.shape)
         suspects = text.str.contains(pattern)
         bad = _suspected(asked, lines, rows, text, suspects.arg_true()) if suspects.any() else []
-        for strictly in (False, True):
+        for search in (self._all_typed, self._complained_of, self._all_strictly):
             keep, good = _without(text, rows, bad)
             raw = self._try(asked, good)
             if raw is not None:
                 return Found(raw, keep, bad)
-            bad = bad + _judged(asked, lines, keep, strictly=strictly)
+            bad = bad + search(asked, lines, keep, good)
         keep, good = _without(text, rows, bad)
         raw, undecodable = self._bisect(asked, good, keep)
         fault = Fault(Reason.UNDECODABLE, None, Reason.UNDECODABLE.meaning)
@@ -89,6 +91,32 @@ class LineReader:
         assert empty is not None
         return empty
 
+    def _all_typed(self, asked: Asked, lines: Lines, rows: pl.Series, _: pl.Series) -> list[Refused]:
+        return _judged(asked, lines, rows, strictly=False)
+
+    def _all_strictly(self, asked: Asked, lines: Lines, rows: pl.Series, _: pl.Series) -> list[Refused]:
+        return _judged(asked, lines, rows, strictly=True)
+
+    def _complained_of(self, asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series) -> list[Refused]:
+        """The lines that DuckDB itself names, found in about one pass: it stops at each, and goes on behind it.
+
+        What is left when the types are right are doubled keys, and few; a full parse of all lines would cost far more.
+        """
+        bad: list[Refused] = []
+        begin = 0
+        while begin < len(text):
+            if self._try(asked, text[begin:]) is not None:
+                break
+            near = _named_line(self._complaint)
+            around = [] if near is None else [begin + near + step for step in (-1, -2, 0)]
+            named = rows.gather([i for i in around if begin <= i < len(rows)]) if around else rows.clear()
+            found = _judged(asked, lines, named, strictly=True)
+            if not found:
+                break
+            bad += found[:1]
+            begin = int(rows.search_sorted(found[0].row)) + 1
+        return bad
+
     def _try(self, asked: Asked, text: pl.Series) -> pl.DataFrame | None:
         """The columns of the query, or None when DuckDB refuses any of the lines."""
         text, _ = keep_digits(text, asked.literals)
@@ -98,6 +126,7 @@ class LineReader:
             except (duckdb.InvalidInputException, duckdb.DataError) as error:
                 if (own := _own_error(error, asked)) is not None:
                     raise UsageError(own) from None
+                self._complaint = str(error)
                 return None
         if asked.row_each and result.num_rows != len(text):
             return None
@@ -127,6 +156,15 @@ def _own_error(error: Exception, asked: Asked) -> str | None:
     return text if text in asked.own_errors else None
 
 
+_LINE = re.compile(r"in line (\d+)")
+
+
+def _named_line(complaint: str) -> int | None:
+    """The 1-based line that an error of DuckDB names; errors of syntax are one line late."""
+    found = _LINE.search(complaint)
+    return None if found is None else int(found[1])
+
+
 def _suspected(asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series, which: pl.Series) -> list[Refused]:
     """Those of the suspected lines that are refused; most are only of a type that the scan cannot be sure of."""
     strict = text.gather(which).str.contains(needs_strictness())
@@ -140,8 +178,8 @@ def _suspected(asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series, whi
 def _judged(asked: Asked, lines: Lines, rows: pl.Series, *, strictly: bool) -> list[Refused]:
     """Those of the rows that the careful way refuses."""
     refused = []
-    for row in rows.to_list():
-        fault = careful.judge(lines.payload(row), asked.shape, strictly=strictly)
+    for row, line in zip(rows.to_list(), lines.payloads(rows), strict=True):
+        fault = careful.judge(line, asked.shape, strictly=strictly)
         if fault is not None:
             refused.append(Refused(row, asked.resource_type, fault))
     return refused

@@ -14,7 +14,7 @@ import polars as pl
 
 from schemas.records import UNKNOWN_TYPE, Chunk, ChunkKind
 from transforms.decode.careful import Fault, Refused, fault_of, lacks_id, resource_type
-from transforms.decode.lines import Lines, split_lines, type_when_first
+from transforms.decode.lines import Lines, is_text, split_lines, type_when_first
 
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")(urn:[^"\\]+)"')
 _NESTED_LIMIT = 8  # Bundles within Bundles
@@ -168,15 +168,7 @@ def _as_lines(made: _Made) -> tuple[Lines, list[Refused]]:
         schema=LINES_SCHEMA,
     )
     refused = [Refused(row, UNKNOWN_TYPE, fault) for row, fault in made.faults]
-    return Lines(data, frame, all(_is_text(t) for t in made.texts)), refused
-
-
-def _is_text(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return Lines(data, frame, all(is_text(t) for t in made.texts)), refused
 
 
 def _joined(lines: Lines, opened: list[int], inner: Lines, refused: list[Refused]) -> tuple[Lines, list[Refused]]:
