@@ -140,7 +140,7 @@ class _Selector:
         """A glob is searched like a folder; when it matches no name of data, all it matches are meant."""
         paths: list[str] = []
         # Path.glob takes no absolute pattern
-        for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207
+        for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - pathlib globs cannot take an absolute pattern
             path = _absolute(match)
             paths += _walk(path, set()) if _is_folder(path) else [path]
         if not paths:
