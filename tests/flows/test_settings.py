@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import flows
+import schemas
+import sources
+import stores
+import transforms
 from flows.settings import LoadSettings, environment, new_load_id
 from schemas.errors import UsageError
 from transforms.sample import Sampling
@@ -53,8 +58,8 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_settings_reads_the_environment() -> None:
     """No other module of ours looks at environment variables."""
-    root = Path(__file__).parents[2]
-    files = [p for room in ("schemas", "sources", "transforms", "stores", "flows") for p in (root / room).rglob("*.py")]
+    rooms = [Path(str(room.__file__)).parent for room in (schemas, sources, transforms, stores, flows)]
+    files = [path for room in rooms for path in room.rglob("*.py")]
     assert len(files) > 50
-    readers = [p for p in files if re.search(r"os\.environ|getenv", p.read_text())]
-    assert readers == [root / "flows" / "settings.py"]
+    readers = [path for path in files if re.search(r"os\.environ|getenv", path.read_text())]
+    assert readers == [rooms[-1] / "settings.py"]
