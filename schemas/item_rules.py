@@ -13,6 +13,7 @@ from functools import cache, partial
 import polars as pl
 
 from schemas.dtypes import polars_dtype
+from schemas.reasons import Reason
 from schemas.rules import TIME_PARTS, Rule, in_order, periods
 from schemas.table import PRESENT, Column, Element, Kind
 
@@ -45,10 +46,10 @@ def derived_rules(elements: tuple[Element, ...]) -> Iterator[Rule]:
     """Every rule that follows from the types of the elements: on quantities and ranges of the row, and on all items."""
     yield from (*_quantities(elements), *_ranges(elements))
     for element in elements:
-        for name, words, conditions in _KINDS:
+        for name, words, conditions, reason in _KINDS:
             asked = _asked(element, conditions)
             if element.kind is Kind.ITEMS and asked is not None:
-                yield _rule(f"{element.name}: {name}", element, f"{_words(element.name)}: {words}.", asked)
+                yield _rule(f"{element.name}: {name}", element, f"{_words(element.name)}: {words}.", asked, reason)
 
 
 def item_rule(name: str, element: Element, description: str, condition: Condition) -> Rule:
@@ -56,10 +57,10 @@ def item_rule(name: str, element: Element, description: str, condition: Conditio
     return _rule(name, element, description, _Asked((condition,), {}))
 
 
-def _rule(name: str, element: Element, description: str, asked: _Asked) -> Rule:
+def _rule(name: str, element: Element, description: str, asked: _Asked, reason: Reason = Reason.RULE_VIOLATED) -> Rule:
     column = element.columns[0].name
     held = partial(_held, asked=asked)
-    return Rule(name, column, description, pl.col(column).map_batches(held, return_dtype=pl.Boolean), (column,))
+    return Rule(name, column, description, pl.col(column).map_batches(held, return_dtype=pl.Boolean), (column,), reason)
 
 
 def _held(lists: pl.Series, asked: _Asked) -> pl.Series:
@@ -158,12 +159,12 @@ def _contact_points(element: Element) -> Iterator[Condition]:
 
 
 _KINDS = (
-    ("required", "what R4 requires of an item is there", _required),
-    ("codes", "codes are of the value sets that R4 requires", _codes),
-    ("per-1", "no period ends before it starts", _periods),
-    ("qty-3", "a unit's code has a system", _units),
-    ("rng-2", "the low end of a range is not above its high end", _bounds),
-    ("cpt-2", "a value has a system", _contact_points),
+    ("required", "what R4 requires of an item is there", _required, Reason.REQUIRED_MISSING),
+    ("codes", "codes are of the value sets that R4 requires", _codes, Reason.CODE_NOT_IN_VALUE_SET),
+    ("per-1", "no period ends before it starts", _periods, Reason.RULE_VIOLATED),
+    ("qty-3", "a unit's code has a system", _units, Reason.RULE_VIOLATED),
+    ("rng-2", "the low end of a range is not above its high end", _bounds, Reason.RULE_VIOLATED),
+    ("cpt-2", "a value has a system", _contact_points, Reason.RULE_VIOLATED),
 )
 
 

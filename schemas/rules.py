@@ -1,6 +1,7 @@
 """Rules over several columns of a row: FHIR's invariants that the mart holds every row to.
 
-A rule holds where its expression is true or null; a row for which it is false is quarantined as ``rule_violated``.
+A rule holds where its expression is true or null; a row for which it is false is quarantined, as ``rule_violated``
+unless the rule asks what a check of a column would ask.
 Only invariants whose severity is *error* in FHIR R4 (4.0.1) are here; best practice and warnings refuse no row.
 """
 
@@ -10,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
+
+from schemas.reasons import Reason
 
 TIME_PARTS = _AT, _DATE, _PRECISION = "_at", "_date", "_precision"  # ends of the columns that are compared
 _END, _START = "_end", "_start"
@@ -26,6 +29,7 @@ class Rule:
     description: str
     holds: pl.Expr
     columns: tuple[str, ...]  # what the expression reads
+    reason: Reason = Reason.RULE_VIOLATED
 
 
 def period_rules(columns: Iterable[str]) -> Iterator[Rule]:

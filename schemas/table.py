@@ -133,12 +133,6 @@ class Table:
         """Names of :meth:`columns`, in order."""
         return [c.name for c in self.columns()]
 
-    def requires(self, name: str) -> bool:
-        """True for a column, or the flag of an element, that must be there in every row."""
-        if name.startswith(PRESENT):
-            return any(e.present == name for e in self.elements)
-        return name == "id" or any(c.required for e in self.elements for c in e.columns if c.name == name)
-
     def child_tables(self) -> Iterator[Element]:
         """The elements that also have a table of their own, one row per item."""
         return (e for e in self.elements if e.child_table)

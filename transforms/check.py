@@ -10,10 +10,8 @@ import pandera.polars as pa
 import polars as pl
 
 from schemas.dtypes import polars_dtype
-from schemas.model import columns as model_columns
-from schemas.model import flag_schema, with_checks
-from schemas.model import rules as model_rules
-from schemas.reasons import Reason, reason_of
+from schemas.model import RowCheck, by_column, flag_check, row_checks
+from schemas.reasons import reason_of
 from schemas.table import INVALID, PRESENT, Table
 from transforms.decode.careful import Fault
 from transforms.normalise import FLAG_MARKS
@@ -35,52 +33,74 @@ def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
     Columns that are left out count as null. Values never leave this function: pandera's messages hold them, so only the
     row, the column and the name of the check are taken from its report.
     """
-    schema, required = _schema(table, frozenset(frame.columns))
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in required.items() if name not in frame.columns]
-    try:
-        schema.validate(frame.with_columns(missing), lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        return _failures(error.failure_cases)
-    return []
+    plan = _plan(table, tuple(frame.columns))
+    rows = frame.lazy().select(*plan.reads, *plan.missing).collect()
+    failing = sorted({row for row, _, _ in _broken(plan.together, rows)})
+    if not failing:
+        return []
+    found: dict[int, tuple[str, str]] = {}
+    for row, column, name in _broken(plan.one_by_one(), rows[failing]):
+        known = found.setdefault(failing[row], (column, name))
+        if plan.rank[column, name] < plan.rank[known]:
+            found[failing[row]] = (column, name)
+    return [_failure(row, column, name) for row, (column, name) in sorted(found.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What of a model has something to check in some columns.
+
+    ``together`` asks all at once, which is enough for good rows; ``one_by_one`` says which check a row fails.
+    """
+
+    checks: tuple[RowCheck, ...]
+    reads: tuple[str, ...]  # columns of the batch that are looked at
+    missing: tuple[pl.Expr, ...]  # those that it left out, as nulls
+    together: pa.DataFrameSchema
+    rank: dict[tuple[str, str], int]  # of a check, by what it blames and its name
+
+    def one_by_one(self) -> pa.DataFrameSchema:
+        return pa.DataFrameSchema(
+            {c: pa.Column(checks=own, nullable=True) for c, own in by_column(self.checks).items()}
+        )
 
 
 @functools.cache
-def _schema(table: Table, columns: frozenset[str]) -> tuple[pa.DataFrameSchema, dict[str, pl.DataType]]:
-    """The part of the model that has something to check in these columns, and columns that it needs in any case."""
-    whole = model_columns(table)
+def _plan(table: Table, columns: tuple[str, ...]) -> _Plan:
+    there = frozenset(columns)
+    known = row_checks(table)
+    own = {check.column for check in known}
+    flags = [flag_check(name) for name in columns if name.startswith(FLAG_MARKS) and name not in own]
+    absent = [check for check in known if there.isdisjoint(check.reads)]
     dtypes = {c.name: polars_dtype(c.dtype) for c in table.columns()}
-    checked = {name: column for name, column in whole.items() if column.checks}
-    required: dict[str, pl.DataType] = {}
-    kept: dict[str, pa.Column] = {}
-    for name, column in checked.items():
-        if name in columns:
-            kept[name] = column
-        elif table.requires(name):
-            kept[name] = column
-            required[name] = pl.Boolean() if name.startswith(PRESENT) else dtypes[name]
-    for name in columns:
-        if name.startswith(FLAG_MARKS) and name not in whole:
-            kept[name] = flag_schema(name)
-    for rule in table.rules:
-        nulls = {name: pl.Series(name, [None], dtypes[name]) for name in rule.columns}
-        # A rule over columns that are all left out has one answer for every row, and mostly it is "held".
-        if any(name in columns for name in rule.columns) or pl.DataFrame(nulls).select(rule.holds).item() is False:
-            blamed = kept.get(rule.column, whole[rule.column])
-            kept[rule.column] = with_checks(blamed, (model_rules(table)[rule.name],))
-            needed = {*rule.columns, rule.column} - columns
-            required |= {name: dtypes[name] for name in needed}
-    return pa.DataFrameSchema(kept), required
+    nulls = {name: pl.lit(None, dtypes.get(name, pl.Boolean())).alias(name) for check in known for name in check.reads}
+    # What reads only columns that are left out has one answer for every row, and mostly it is "held".
+    held = pl.select(nulls.values()).select(c.holds.fill_null(True).alias(str(i)) for i, c in enumerate(absent))
+    idle = {id(check) for check, holds in zip(absent, held.row(0) if absent else (), strict=True) if holds}
+    checks = (*flags, *(check for check in known if id(check) not in idle))
+    needed = list(dict.fromkeys(name for check in checks for name in ("id", *check.reads, check.column)))
+    everything = RowCheck("row", "id", pl.all_horizontal(c.holds.fill_null(True) for c in checks), ("id",))
+    return _Plan(
+        checks,
+        tuple(name for name in needed if name in there),
+        tuple(nulls[name] for name in needed if name not in there),
+        pa.DataFrameSchema({"id": pa.Column(checks=[everything.as_pandera()], nullable=True)}),
+        {(check.column, str(check.name)): rank for rank, check in enumerate(checks)},
+    )
 
 
-def _failures(cases: pl.DataFrame) -> list[Failure]:
-    found: dict[int, Failure] = {}
-    # A time that is none leaves its required date empty: what was sent is wrong, not missing.
-    times_first = cases.sort(pl.col("check") != Reason.INVALID_TIME, maintain_order=True)
-    for column, name, row in times_first.select("column", "check", "index").iter_rows():
-        if row is not None and row not in found:
-            reason, _, rule = str(name).partition(":")
-            place = str(column).lstrip(INVALID + PRESENT + "#")
-            what = reason_of(reason)
-            said = what.meaning if not rule else f"{what.meaning} ({rule})"
-            found[row] = Failure(row, Fault(what, place, said), rule or str(name))
-    return list(found.values())
+def _broken(schema: pa.DataFrameSchema, rows: pl.DataFrame) -> list[tuple[int, str, str]]:
+    """Row, column and name of every check that fails."""
+    try:
+        schema.validate(rows, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        return list(error.failure_cases.select("index", "column", "check").iter_rows())
+    return []
+
+
+def _failure(row: int, column: str, name: str) -> Failure:
+    reason, _, rule = name.partition(":")
+    place = column.lstrip(INVALID + PRESENT + "#")
+    what = reason_of(reason)
+    said = what.meaning if not rule else f"{what.meaning} ({rule})"
+    return Failure(row, Fault(what, place, said), rule or name)
