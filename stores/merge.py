@@ -150,17 +150,14 @@ def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
         f"FROM {step.staged} s SEMI JOIN (SELECT stage_row FROM verdict WHERE new AND NOT top) v "
         f"ON s.{quoted(STAGE_ROW)} = v.stage_row"
     )
-    winners = (
-        f"SELECT s.* EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged} s "
-        f"SEMI JOIN (SELECT stage_row FROM verdict WHERE new AND top) v ON s.{quoted(STAGE_ROW)} = v.stage_row "
-        "UNION ALL BY NAME SELECT * FROM revived"
-    )
-    on = " AND ".join(f"m.{quoted(k)} = w.{quoted(k)}" for k in ("source", *step.key))
-    # A column that the stage leaves out is null in every staged row: it must overwrite what an older version had.
+    # Wide rows only stream through: a join builds its table of the narrow verdict, whatever the size of the load. A
+    # MERGE that updates would hold all the new rows in memory at once.
+    _delete(connection, step, step.main, "NOT v.top AND v.origin = 'main'")
     connection.execute(
-        f"MERGE INTO {step.main} m USING ((SELECT * FROM {step.main} LIMIT 0) UNION ALL BY NAME {winners}) w "
-        f"ON {on} WHEN MATCHED THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME"
+        f"INSERT INTO {step.main} BY NAME SELECT s.* EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged} s "
+        f"SEMI JOIN (SELECT stage_row FROM verdict WHERE new AND top) v ON s.{quoted(STAGE_ROW)} = v.stage_row"
     )
+    connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM revived")
     _touch(connection, step, step.main, "v.top AND v.origin IN ('main', 'history')")
     _touch(connection, step, step.history, "NOT v.top AND v.origin IN ('main', 'history')")
 
