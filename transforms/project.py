@@ -37,12 +37,23 @@ class Projection:
         return f"SELECT {self.select} FROM {ndjson_source(file, self.read)} {used}"
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The JSON keys that occur; ``within`` says of some lists which occur in resources that have the list."""
+
+    keys: frozenset[str]
+    within: tuple[tuple[str, frozenset[str]], ...] = ()
+
+    def inside(self, path: str) -> Present:
+        """What occurs in the items of a list."""
+        return next((Present(keys) for name, keys in self.within if name == path), Present(self.keys))
+
+
 @functools.cache
-def projection(table: Table, present: frozenset[str] | None = None) -> Projection:
+def projection(table: Table, present: Present | None = None) -> Projection:
     """The projection of a table: one raw column for each read of its elements, after ``id`` and ``meta``.
 
-    ``present`` are the JSON keys that occur; a read that needs another is left out, for it would only give nulls.
-    None: all.
+    A read that needs a key that is not ``present`` is left out, for it would only give nulls. None: all are.
     """
     reads = [*META_READS, *(r for e in table.elements for r in e.reads)]
     return _projection(reads if present is None else _pruned(reads, present), Scope.root(table.resource_type))
@@ -60,6 +71,13 @@ def keys(shape: Shape) -> frozenset[str]:
     return frozenset(own.union(*(keys(child) for child in shape.children.values())))
 
 
+@functools.cache
+def wide_lists(table: Table) -> frozenset[str]:
+    """JSON keys of the lists whose items have many fields, so that it costs much to read those that do not occur."""
+    reads = (r for e in table.elements for r in e.reads if r.mode is Mode.ITEMS and len(r.fields) >= _WIDE)
+    return frozenset(r.paths[0] for r in reads if len(r.paths) == 1 and r.paths[0].isalpha())
+
+
 def _projection(reads: list[Read], scope: Scope) -> Projection:
     _touch_json(reads, scope)
     select = ", ".join(f"{_MODES[r.mode](r, scope)} AS {identifier(r.name)}" for r in reads)
@@ -68,20 +86,21 @@ def _projection(reads: list[Read], scope: Scope) -> Projection:
     return Projection(read, select, scope.shape, scope.shape.literals(), tuple(r.name for r in reads))
 
 
+_WIDE = 12  # fields
 _KEY = re.compile(r"(?<![\w'$/-])[A-Za-z]\w*(?![\w(])")
 _STRING = re.compile(r"'[^']*'")
 
 
-def _pruned(reads: Iterable[Read], present: frozenset[str]) -> list[Read]:
+def _pruned(reads: Iterable[Read], present: Present) -> list[Read]:
     """The reads, and within them the paths and fields, whose keys all occur."""
     kept = []
     for read in reads:
-        where = [i for i, path in enumerate(read.paths) if _occurs(path, present)]
+        where = [i for i, path in enumerate(read.paths) if _keys_of(path) <= present.keys]
         paths = tuple(read.paths[i] for i in where)
         if read in META_READS or (not paths and read.mode is Mode.PRESENT):
             kept.append(read)
         elif paths and read.mode is Mode.ITEMS:
-            fields = tuple(_pruned(read.fields, present))
+            fields = tuple(_pruned(read.fields, present.inside(read.paths[0])))
             if fields:
                 kept.append(replace(read, paths=paths, fields=fields))
         elif paths:
@@ -101,10 +120,6 @@ def _keys_of(path: str) -> frozenset[str]:
 
 # `value.ofType(code)` is the key `valueCode`: the name before ofType() is no key, and after a condition none is sure.
 _OF_TYPE = re.compile(r"(?:^|\.)(?:\w+\.ofType|where|extension)\(.*")
-
-
-def _occurs(path: str, present: frozenset[str]) -> bool:
-    return _keys_of(path) <= present
 
 
 def _touch_json(reads: Iterable[Read], scope: Scope) -> None:

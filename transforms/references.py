@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from schemas.table import Element
+from transforms.runs import heads_of_runs
 
 _RELATIVE = r"^([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$"
 _URN = "urn:uuid:"
@@ -18,12 +19,7 @@ def reference_columns(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
     name = element.name
     parts = [f"{name}~reference", f"{name}~type", f"{name}~identifier", f"{name}_display"]
     raw = raw.select(pl.col(p) if p in raw.columns else pl.lit(None, pl.String).alias(p) for p in parts)
-    reference, declared = pl.col(f"{name}~reference"), pl.col(f"{name}~type")
-    if raw[f"{name}~reference"].null_count() == raw.height:
-        parsed = raw.with_columns(id=pl.lit(None, pl.String), type=pl.lit(None, pl.String))
-    else:
-        parsed = _parse(raw, reference, declared, element)
-    kind, ident = pl.col("type"), pl.col("id")
+    reference, kind, ident = pl.col(f"{name}~reference"), pl.col("type"), pl.col("id")
     wanted = [c.name for c in element.columns]
     kept = ident.is_not_null()
     types = {f"{name}_type", f"{name}_reference_type"}  # the second inside choice elements, whose own type is the first
@@ -38,20 +34,23 @@ def reference_columns(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
     for column, of in ((element.patient, "Patient"), (element.encounter, "Encounter")):
         if column:
             by_column[column] = pl.when(kind == of).then(ident)
+    only = element.targets[0] if len(element.targets) == 1 else None
+    parsed = raw.hstack(_parsed(raw[f"{name}~reference"], raw[f"{name}~type"], only))
     made = parsed.select(by_column[column].alias(column) for column in wanted).get_columns()
     return [column for column in made if column.null_count() < len(column)]
 
 
-def _parse(raw: pl.DataFrame, reference: pl.Expr, declared: pl.Expr, element: Element) -> pl.DataFrame:
-    """Adds ``id`` and ``type``. A `urn:uuid:` says no type: the declared one counts, else the only one allowed."""
-    only = element.targets[0] if len(element.targets) == 1 else None
-    groups = reference.str.extract_groups(_RELATIVE)
-    frame = raw.with_columns(groups.struct.rename_fields(["relative_type", "relative_id"]).alias("parts")).unnest(
-        "parts"
+def _parsed(reference: pl.Series, declared: pl.Series, only: str | None) -> list[pl.Series]:
+    """``id`` and ``type``. A `urn:uuid:` says no type: the declared one counts, else the only one allowed."""
+    if reference.null_count() == len(reference):
+        return [pl.Series(name, [None], pl.String).new_from_index(0, len(reference)) for name in ("id", "type")]
+    x = pl.col("x")
+    shared = heads_of_runs(reference)
+    texts = reference if shared is None else shared[0]
+    frame = pl.DataFrame({"x": texts}).select(
+        id=pl.when(x.str.starts_with(_URN)).then(x.str.slice(len(_URN))).otherwise(x.str.extract(_RELATIVE, 2)),
+        type=x.str.extract(_RELATIVE, 1),
     )
-    return frame.with_columns(
-        id=pl.when(reference.str.starts_with(_URN))
-        .then(reference.str.slice(len(_URN)))
-        .otherwise(pl.col("relative_id")),
-        type=pl.coalesce(pl.col("relative_type"), declared, pl.lit(only, pl.String)),
-    )
+    if shared is not None:
+        frame = frame.select(pl.all().gather(shared[1]))
+    return frame.select("id", pl.coalesce("type", declared, pl.lit(only, pl.String))).get_columns()

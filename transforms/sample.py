@@ -32,7 +32,7 @@ class Sampling:
     """``rate`` of rows from 0 to 1; at most ``share`` of the time that the rest of the work took (rate 1: no limit)."""
 
     rate: float = 0.01
-    share: float = 0.1
+    share: float = 0.05
 
     @property
     def decides(self) -> bool:

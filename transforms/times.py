@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from transforms.runs import heads_of_runs
+
 _YEAR = "[0-9]{4}"
 _MONTH = "(?:0[1-9]|1[0-2])"
 _DAY = "(?:0[1-9]|[12][0-9]|3[01])"
@@ -46,16 +48,11 @@ def fhir_times(text: pl.Series, fhir_type: str) -> pl.DataFrame:
     """
     if text.null_count() == len(text):
         return _empty(len(text))
-    # Neighbouring rows often share a time (one encounter, one panel): parse each run of equal texts once.
-    runs = text.rle_id()
-    count = int(runs[-1]) + 1
-    if count > _RUNS_WORTH * len(text):
+    shared = heads_of_runs(text)
+    if shared is None:
         return _parse(text, fhir_type)
-    heads = text.filter(runs != runs.shift(1, fill_value=count))
+    heads, runs = shared
     return _parse(heads, fhir_type).select(pl.all().gather(runs))
-
-
-_RUNS_WORTH = 0.7  # share of distinct runs above which gathering costs more than it saves
 
 
 def _empty(height: int) -> pl.DataFrame:

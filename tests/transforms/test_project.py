@@ -10,12 +10,12 @@ from schemas.table import Table
 from schemas.tables import all_tables
 from tests.transforms.one_chunk import rows, run, written
 from transforms.decode.memory_file import memory_file
-from transforms.project import keys, projection, whole_projection
+from transforms.project import Present, keys, projection, whole_projection
 
 
 @pytest.mark.parametrize("table", all_tables(), ids=lambda table: str(table.name))
-@pytest.mark.parametrize("present", [None, frozenset[str]()])
-def test_every_projection_runs(table: Table, present: frozenset[str] | None) -> None:
+@pytest.mark.parametrize("present", [None, Present(frozenset())])
+def test_every_projection_runs(table: Table, present: Present | None) -> None:
     """Its columns are those it names, one row a line; without keys only identity and presence are left."""
     plan = projection(table, present)
     line = f'{{"resourceType":"{table.resource_type}","id":"a"}}\n'.encode()

@@ -23,9 +23,10 @@ def keep_digits(text: pl.Series, names: Iterable[str]) -> tuple[pl.Series, bool]
     keys = "|".join(re.escape(n) for n in sorted(names))
     if not keys:
         return text, False
-    affected = text.str.contains(f'"(?:{keys})"\\s*:\\s*{_NOT_CANONICAL}')
-    if not affected.any():
+    affected = text.str.contains(f'"(?:{keys})"\\s*:\\s*{_NOT_CANONICAL}').arg_true()
+    if not len(affected):
         return text, False
-    frame = pl.DataFrame({"text": text, "affected": affected})
-    replaced = pl.col("text").str.replace_all(f'"({keys})"(\\s*:\\s*)({_NUMBER})', '"${1}"${2}${3},"#${1}":"${3}"')
-    return frame.select(pl.when("affected").then(replaced).otherwise("text").alias("text")).to_series(), True
+    replaced = text.gather(affected).str.replace_all(
+        f'"({keys})"(\\s*:\\s*)({_NUMBER})', '"${1}"${2}${3},"#${1}":"${3}"'
+    )
+    return text.clone().scatter(affected, replaced), True

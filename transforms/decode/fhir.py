@@ -19,7 +19,8 @@ from transforms.decode.careful import Fault, Refused
 from transforms.decode.keys import KeyMemory
 from transforms.decode.lines import Lines, type_when_first
 from transforms.decode.reading import Asked, LineReader
-from transforms.project import Projection, keys, projection, whole_projection
+from transforms.decode.suspects import suspicion
+from transforms.project import keys, projection, whole_projection, wide_lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +64,26 @@ class Decoder:
     def _read(self, kind: str, lines: Lines, rows: pl.Series) -> tuple[TypeBatch, list[Refused]]:
         table = self._tables.get(kind)
         text = lines.texts(rows)
-        plan = self._plan(kind, table, text)
-        shape = None if table is None else projection(table).shape
-        found = self._reader.read(Asked(kind, plan.query, shape, plan.literals), lines, rows, text)
+        if table is None:
+            plan = whole_projection()
+            asked, suspects = Asked(kind, plan.query, None, plan.literals), None
+        else:
+            shape = projection(table).shape
+            present, suspects = self._memory(kind, table).look(text, suspicion(shape))
+            plan = projection(table, present)
+            asked = Asked(kind, plan.query, shape, plan.literals)
+        found = self._reader.read(asked, lines, rows, text, suspects)
         return TypeBatch(kind, table, found.raw, found.rows), found.refused
 
-    def _plan(self, kind: str, table: Table | None, text: pl.Series) -> Projection:
-        """The projection over what occurs in these lines."""
-        if table is None:
-            return whole_projection()
+    def _memory(self, kind: str, table: Table) -> KeyMemory:
         if kind not in self._memories:
-            self._memories[kind] = KeyMemory(keys(projection(table).shape))
-        return projection(table, self._memories[kind].present(text))
+            self._memories[kind] = KeyMemory(keys(projection(table).shape), wide_lists(table))
+        return self._memories[kind]
 
 
 def types_of(lines: Lines, without: Set[int]) -> tuple[pl.DataFrame, list[Refused]]:
     """``row`` (UInt32) and ``type`` of every line that says one, and the lines that do not."""
-    frame = lines.frame.select(type=type_when_first(pl.col("text"))).with_row_index("row")
+    frame = pl.DataFrame({"type": type_when_first(lines.frame["text"])}).with_row_index("row")
     if without:
         frame = frame.filter(~pl.col("row").is_in(list(without)))
     refused = []

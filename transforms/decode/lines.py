@@ -104,7 +104,7 @@ def _hashes(data: bytes, frame: pl.DataFrame) -> pl.Series:
     view = memoryview(data)
     starts, ends = frame["start"].to_list(), frame["end"].to_list()
     sha256 = hashlib.sha256
-    if b"\r\n" in data:
+    if _CARRIAGE_RETURN in data:
         ends = [e - 1 if view[e - 1] == _CARRIAGE_RETURN else e for e in ends]
     return pl.Series(
         "content_hash", [sha256(view[s:e]).digest() for s, e in zip(starts, ends, strict=True)], dtype=pl.Binary
@@ -121,8 +121,11 @@ def text_bytes(text: pl.Series) -> memoryview:
     return memoryview(data)[bounds[array.offset] : bounds[array.offset + len(array)]]
 
 
-def type_when_first(text: pl.Expr) -> pl.Expr:
+def type_when_first(text: pl.Series) -> pl.Series:
     """The resource type where `resourceType` is the first key, as nearly every server writes it; else null."""
+    first = text.head(1).str.extract(_TYPE_FIRST, 1)
+    if len(first) and first[0] is not None and text.str.starts_with(f'{{"resourceType":"{first[0]}",').all():
+        return first.new_from_index(0, len(text))  # all lines of one type, written compactly
     return text.str.extract(_TYPE_FIRST, 1)
 
 

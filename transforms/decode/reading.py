@@ -65,14 +65,18 @@ class LineReader:
         """Release the connection."""
         self._connection.close()
 
-    def read(self, asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series) -> Found:
+    def read(
+        self, asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series, suspects: pl.Series | None = None
+    ) -> Found:
         """Read the lines ``rows``, whose texts are ``text``; on any doubt find the bad ones and read the others.
 
+        ``suspects`` are the indexes of the texts that match the suspicion of ``asked.shape``, where they are known.
         Raises UsageError with one of ``asked.own_errors``.
         """
-        pattern = generic_suspicion() if asked.shape is None else suspicion(asked.shape)
-        suspects = text.str.contains(pattern)
-        bad = _suspected(asked, lines, rows, text, suspects.arg_true()) if suspects.any() else []
+        if suspects is None:
+            pattern = generic_suspicion() if asked.shape is None else suspicion(asked.shape)
+            suspects = text.str.contains(pattern).arg_true()
+        bad = _suspected(asked, lines, rows, text, suspects) if len(suspects) else []
         for search in (self._all_typed, self._complained_of, self._all_strictly):
             keep, good = _without(text, rows, bad)
             raw = self._try(asked, good)

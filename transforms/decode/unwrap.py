@@ -80,7 +80,7 @@ def _bundle_rows(lines: Lines) -> list[int]:
         return []
     candidates = lines.frame.select("text").with_row_index("row").filter(maybe)
     rows = []
-    for row, kind in candidates.select("row", type_when_first(pl.col("text"))).iter_rows():
+    for row, kind in zip(candidates["row"], type_when_first(candidates["text"]), strict=True):
         if kind == "Bundle" or (kind is None and resource_type(lines.payload(row)) == "Bundle"):
             rows.append(row)
     return rows

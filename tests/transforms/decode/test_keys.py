@@ -18,7 +18,7 @@ from tests.transforms.one_chunk import written
 from transforms.decode.keys import KeyMemory
 from transforms.decode.memory_file import memory_file
 from transforms.normalise import normalise
-from transforms.project import Projection, keys, projection
+from transforms.project import Present, Projection, keys, projection, wide_lists
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample"
 TYPES = ("Observation", "Patient", "Encounter", "Condition", "MedicationRequest", "Claim")
@@ -66,7 +66,7 @@ def test_present_keys_give_the_same_rows(kind: str, data: st.DataObject) -> None
     kept = data.draw(st.sets(st.sampled_from(names))) | {"resourceType", "id"}
     lines = [written({k: v for k, v in r.items() if k in kept}) + b"\n" for r in WORLD[kind]]
     text = pl.Series([line.decode() for line in lines])
-    present = KeyMemory(keys(projection(table).shape)).present(text)
+    present = KeyMemory(keys(projection(table).shape), wide_lists(table)).present(text)
     pruned, full = read(projection(table, present), b"".join(lines)), read(projection(table), b"".join(lines))
     assert filled(pruned) == filled(full)
     narrow = normalise(pruned, table.elements)  # without any column it has no height
@@ -76,13 +76,37 @@ def test_present_keys_give_the_same_rows(kind: str, data: st.DataObject) -> None
 def test_what_was_seen_stays_seen() -> None:
     """A memory only grows, finds keys in late lines and with white space, and takes no text for a key."""
     memory = KeyMemory(frozenset({"a", "b", "c", "d"}))
-    assert memory.present(pl.Series(['{"a":"b"}'])) == {"a"}
-    assert memory.present(pl.Series(["{}"] * 500 + ['{"b" \t:1}'])) == {"a", "b"}
-    assert memory.present(pl.Series(["{}"])) == {"a", "b"}
+    assert memory.present(pl.Series(['{"a":"b"}'])) == Present(frozenset("a"))
+    assert memory.present(pl.Series(["{}"] * 500 + ['{"b" \t:1}'])) == Present(frozenset("ab"))
+    assert memory.present(pl.Series(["{}"])) == Present(frozenset("ab"))
+
+
+def test_one_scan_finds_keys_and_pattern() -> None:
+    """The pattern is found in lines with new keys and in others."""
+    memory = KeyMemory(frozenset({"a", "b"}))
+    text = pl.Series(['{"a":1}'] * 300 + ["x", '{"b":1}', '{"b":"x"}', "{}"])
+    present, found = memory.look(text, "x")
+    assert present == Present(frozenset("ab"))
+    assert found.to_list() == [300, 302]
+    assert memory.look(text, "x")[1].to_list() == [300, 302]
+    assert memory.look(text, None)[1].to_list() == []
+
+
+def test_a_rare_list_has_only_the_keys_of_its_lines() -> None:
+    """A list that few lines have is not read for the keys of the others; one that most have is not looked at."""
+    memory = KeyMemory(frozenset({"rare", "usual", "a", "b", "c"}), ["rare", "usual"])
+    text = pl.Series(['{"a":1,"usual":[]}'] * 9 + ['{"rare":[{"b":1}]}'])
+    present = memory.present(text)
+    assert present == Present(frozenset({"rare", "usual", "a", "b"}), (("rare", frozenset({"rare", "b"})),))
+    assert present.inside("rare") == Present(frozenset({"rare", "b"}))
+    assert present.inside("usual") == Present(present.keys)
+    later = memory.present(pl.Series(['{"rare":[],"c":1}', *['{"a":1}'] * 9]))
+    assert later.inside("rare") == Present(frozenset({"rare", "b", "c"}))
+    assert memory.present(pl.Series(['{"rare":[],"c":1}'])).within == ()
 
 
 def test_a_key_with_escapes_means_all_keys() -> None:
     """A key cannot be found by its name when it is spelled otherwise."""
     memory = KeyMemory(frozenset({"status", "code"}))
-    assert memory.present(pl.Series(['{"st\\u0061tus":"final"}'])) == {"status", "code"}
-    assert memory.present(pl.Series(['{"x":"\\u00e9"}'])) == frozenset()
+    assert memory.present(pl.Series(['{"st\\u0061tus":"final"}'])) == Present(frozenset({"status", "code"}))
+    assert memory.present(pl.Series(['{"x":"\\u00e9"}'])) == Present(frozenset())
