@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,10 +51,14 @@ class Chunk:
     offset: int
     line: int
     data: bytes
-    sha256: bytes
     kind: ChunkKind = ChunkKind.RESOURCE
     offsets: tuple[int, ...] | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> bytes:
+        """SHA-256 of ``data``, computed when it is asked for."""
+        return hashlib.sha256(self.data).digest()
 
 
 @dataclass(frozen=True, slots=True)

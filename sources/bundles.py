@@ -7,7 +7,6 @@ breaks.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -86,10 +85,9 @@ def bundle_pieces(
     if outline.envelope is not None:
         data = outline.envelope + b"\n"
         at = outline.envelope_offset
-        sha256 = hashlib.sha256(data).digest()
         line = slicer.count + 1
         yield (
-            Chunk(uri, at, line, data, sha256, ChunkKind.RESOURCE, (at,), outline.references),
+            Chunk(uri, at, line, data, ChunkKind.RESOURCE, (at,), outline.references),
             1,
         )
 
@@ -146,7 +144,7 @@ class _Batch:
             return
         data = b"".join([part for each in self._elements for part in (on_one_line(each.data), b"\n")])
         offsets = tuple(each.offset for each in self._elements)
-        sha256, line = hashlib.sha256(data).digest(), self._elements[0].line
-        chunk = Chunk(self._uri, offsets[0], line, data, sha256, ChunkKind.ENTRY, offsets, self._references)
+        line = self._elements[0].line
+        chunk = Chunk(self._uri, offsets[0], line, data, ChunkKind.ENTRY, offsets, self._references)
         self._elements, self.size = [], 0
         yield chunk, len(offsets)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 from schemas.records import Chunk, ChunkKind
@@ -41,5 +40,4 @@ def resource_pieces(blocks: Iterable[bytes], uri: str, limits: ReadLimits, *, of
         yield long.finish(), 1
     elif held:
         data = on_one_line(b"".join(parts).rstrip(BLANK)) + b"\n"
-        sha256 = hashlib.sha256(data).digest()
-        yield Chunk(uri, offset, 1, data, sha256, ChunkKind.RESOURCE, (offset,)), 1
+        yield Chunk(uri, offset, 1, data, ChunkKind.RESOURCE, (offset,)), 1

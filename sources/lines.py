@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -171,7 +170,7 @@ class _Cutter:
         data = self._ready[0] if len(self._ready) == 1 else b"".join(self._ready)
         self._ready, self._ready_bytes = [], 0
         count = count_line_feeds(data)
-        chunk = Chunk(self._uri, self._offset, self._line, data, hashlib.sha256(data).digest())
+        chunk = Chunk(self._uri, self._offset, self._line, data)
         self._offset += len(data)
         self._line += count
         yield chunk, count

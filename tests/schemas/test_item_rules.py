@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -26,8 +25,7 @@ def refused(*resources: Resource) -> list[tuple[int, str]]:
     """The positions of the resources that are refused, and the check; all go in one chunk."""
     lines = [json.dumps({**r, "id": f"r{i}"}, separators=(",", ":")).encode() for i, r in enumerate(resources)]
     data = b"".join(line + b"\n" for line in lines)
-    digest = hashlib.sha256(data).digest()
-    chunk = Chunk(uri="file:///x", offset=0, line=1, kind=ChunkKind.RESOURCE, data=data, sha256=digest)
+    chunk = Chunk(uri="file:///x", offset=0, line=1, kind=ChunkKind.RESOURCE, data=data)
     return [(r.line - 1, str(r.check)) for r in transform(chunk, _DECODER, _AS_OF).rejections]
 
 
@@ -303,6 +301,6 @@ def test_digits_inside_lists_of_plain_fields() -> None:
         "property": [{"type": concept("1"), "valueQuantity": [{"value": 1}, {"value": 1.5}]}],
     }
     data = json.dumps({**device, "id": "d"}, separators=(",", ":")).encode() + b"\n"
-    chunk = Chunk(uri="file:///x", offset=0, line=1, kind=ChunkKind.RESOURCE, data=data, sha256=b"")
+    chunk = Chunk(uri="file:///x", offset=0, line=1, kind=ChunkKind.RESOURCE, data=data)
     (row,) = transform(chunk, _DECODER, _AS_OF).tables["device"]["properties"].to_list()
     assert [(q["value"], q["value_literal"]) for q in row[0]["value_quantities"]] == [(1.0, "1"), (1.5, "1.5")]

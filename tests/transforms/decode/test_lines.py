@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,5 +79,13 @@ def test_the_type_is_read_only_where_it_is_sure() -> None:
             b'{"resourceType":"Pat\\u0069ent"}\n["resourceType","Patient"]\n'
         )
     )
-    types = lines.frame.select(type_when_first(pl.col("text"))).to_series().to_list()
-    assert types == ["Patient", "Patient", None, None, None]
+    assert type_when_first(lines.frame["text"]).to_list() == ["Patient", "Patient", None, None, None]
+
+
+def test_lines_of_one_type_are_told_at_once() -> None:
+    """And not when one of them is of another type whose name begins the same, or says no type."""
+    same, other = b'{"resourceType":"Patient","id":"a"}\n', b'{"resourceType":"PatientX","id":"a"}\n'
+    assert type_when_first(split_lines(chunk_of(same * 3)).frame["text"]).to_list() == ["Patient"] * 3
+    assert type_when_first(split_lines(chunk_of(same + other)).frame["text"]).to_list() == ["Patient", "PatientX"]
+    assert type_when_first(split_lines(chunk_of(same + b"{}\n")).frame["text"]).to_list() == ["Patient", None]
+    assert type_when_first(split_lines(chunk_of(b"")).frame["text"]).to_list() == []
