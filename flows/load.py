@@ -127,6 +127,7 @@ def _load_all(files: FileSource, session: LoadSession) -> None:
         wave.append(partition)
         if sum(p.size for p in wave) >= session.settings.unit_bytes and not session.settings.strict:
             _run_wave(files, session, wave)
+            session.commit()
             wave = []
     _run_wave(files, session, wave)
 
@@ -158,7 +159,6 @@ def _run_wave(files: FileSource, session: LoadSession, wave: Sequence[Partition]
     finally:
         for number in numbers:
             del _RUNNING[number]
-    session.commit()
 
 
 def _shown(partition: Partition) -> str:

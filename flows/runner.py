@@ -28,6 +28,8 @@ class Progress:
     phase: str = "reading"
 
 
+_A_TYPE = 256 * 1024  # bytes whose work takes as long as what is done once for every type
+
 _Item = TypeVar("_Item")
 Watcher = Callable[[Progress], None]
 
@@ -47,11 +49,14 @@ def run_load(source: Source, settings: LoadSettings, watch: Watcher | None = Non
 
 @dataclass(slots=True)
 class _Open:
-    """A partition that was read; ``share`` is its part of the work that was done for several together."""
+    """A partition that was read; ``share`` is its part of the work that was done for several together, on the chunks
+    that wait in ``small``.
+    """
 
     partition: Partition
     reading: Reading
     tasks: list[asyncio.Future[StagedChunk]]
+    small: list[Chunk] = field(default_factory=list)
     share: slice | None = None
 
     async def chunks(self) -> list[StagedChunk]:
@@ -66,11 +71,18 @@ class _Together:
 
     as_of: datetime
     parts: list[_Open] = field(default_factory=list)
-    chunks: list[Chunk] = field(default_factory=list)
+    size: int = 0
 
-    @property
-    def size(self) -> int:
-        return sum(len(chunk.data) for chunk in self.chunks)
+    def add(self, part: _Open) -> None:
+        self.parts.append(part)
+        self.size += sum(len(chunk.data) for chunk in part.small)
+
+    def spread(self, hands: int) -> list[_Together]:
+        """The same in as many lots of about equal size, the largest parts first; fewer when there are fewer parts."""
+        lots = [_Together(self.as_of) for _ in range(min(hands, len(self.parts)))]
+        for part in sorted(self.parts, key=lambda part: part.partition.size, reverse=True):
+            min(lots, key=lambda lot: lot.size + len(lot.parts) * _A_TYPE).add(part)
+        return lots
 
 
 class _Run:
@@ -145,20 +157,23 @@ class _Run:
         """Put a small partition with others, until together they are worth a worker's while."""
         if self._together is not None and self._together.as_of != as_of:
             await self._work_together()
+        opened.small = chunks
         together = self._together = self._together or _Together(as_of)
-        first = len(together.chunks)
-        opened.share = slice(first, first + len(chunks))
-        together.parts.append(opened)
-        together.chunks += chunks
+        together.add(opened)
         self._open.append(opened)
         if together.size >= self._enough:
             await self._work_together()
 
-    async def _work_together(self) -> None:
+    async def _work_together(self, hands: int = 1) -> None:
         together, self._together = self._together, None
-        if together is not None:
-            task = await self._submit(self._session.worker.run_together, together.chunks, together.as_of)
-            for part in together.parts:
+        for lot in together.spread(hands) if together is not None else ():
+            chunks: list[Chunk] = []
+            for part in lot.parts:
+                part.share = slice(len(chunks), len(chunks) + len(part.small))
+                chunks += part.small
+                part.small = []
+            task = await self._submit(self._session.worker.run_together, chunks, lot.as_of)
+            for part in lot.parts:
                 part.tasks.append(task)
 
     async def _submit(
@@ -178,16 +193,18 @@ class _Run:
             self._watch(self._progress)
 
     async def _settle(self, *, last: bool = False) -> None:
-        """Wait for the workers, hand everything staged to the session and let it commit."""
-        await self._work_together()
+        """Wait for the workers, hand everything staged to the session and let it commit what is full."""
+        await self._work_together(self._session.settings.workers)
         for opened in self._open:
             as_of, given = self._session.time_of(self._source.as_of(opened.partition))
             reading, chunks = opened.reading, await opened.chunks()
             self._session.add(Read(opened.partition, as_of, given, reading.sha256, reading.lines, chunks))
         self._open = []
-        if last or self._session.unit_is_full():
+        full = self._session.unit_is_full()
+        if last or full:
             self._progress.phase = "committing"
             self._watch(self._progress)
+        if full and not last:  # the last unit is committed when the load is finished
             await asyncio.to_thread(self._session.commit)
             self._progress.phase = "reading"
 

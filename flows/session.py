@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -100,6 +100,27 @@ class LoadSession:
 
     def commit(self) -> None:
         """Bring what was added into the mart, in one transaction; StorageError when it was rolled back."""
+        if self._unit.receipts:
+            with self._connect() as connection:
+                self._bring_in(connection)
+
+    def finish(self) -> None:
+        """Commit what is left, settle the load's status and write it to the mart."""
+        report = self.report
+        with self._connect() as connection:
+            self._bring_in(connection)
+            report.seconds = time.monotonic() - self._began
+            if report.refused:
+                report.status = "failed"
+            elif report.status == "ok" and report.total().quarantined:
+                report.status = "quarantined"
+            save_load(connection, report, finished=datetime.now(UTC))
+            report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
+
+    def _connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
+
+    def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
         if not unit.receipts:
             return
@@ -111,26 +132,11 @@ class LoadSession:
                     f"{refused} lines would be refused, so --strict loaded nothing: load without it to see them"
                 )
             return
-        with self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
-            try:
-                commit(connection, unit, self.report, self._types)
-            except duckdb.Error as error:
-                raise StorageError(
-                    f"the commit was rolled back ({type(error).__name__}): the mart is as before"
-                ) from error
+        try:
+            commit(connection, unit, self.report, self._types)
+        except duckdb.Error as error:
+            raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.stage.discard([t.path for t in unit.tables] + unit.rejections)
-
-    def finish(self) -> None:
-        """Settle the load's status and write it to the mart."""
-        report = self.report
-        report.seconds = time.monotonic() - self._began
-        if report.refused:
-            report.status = "failed"
-        elif report.status == "ok" and report.total().quarantined:
-            report.status = "quarantined"
-        with self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
-            save_load(connection, report, finished=datetime.now(UTC))
-            report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
 
 
 @contextmanager

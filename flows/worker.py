@@ -14,7 +14,7 @@ from schemas.table import Table
 from stores.staging import Stage
 from transforms.decode.fhir import Decoder
 from transforms.partition import ChunkResult, refuse_oversized, transform_together
-from transforms.sample import Sampling
+from transforms.sample import Sampler, Sampling
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class StagedChunk:
 
 
 class Worker:
-    """Transforms and stages chunks; each thread that calls it has a decoder of its own."""
+    """Transforms and stages chunks; each thread that calls it has a decoder and a sampler of its own."""
 
     def __init__(self, tables: Mapping[str, Table], stage: Stage, source: str, sampling: Sampling) -> None:
         self._tables = tables
@@ -66,7 +66,8 @@ class Worker:
 
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
         """Stage several small chunks as if they were one."""
-        return self._staged(transform_together(chunks, self._decoder(), as_of, self._sampling))
+        decoder, sampler = self._tools()
+        return self._staged(transform_together(chunks, decoder, as_of, sampler))
 
     def _staged(self, result: ChunkResult) -> StagedChunk:
         return StagedChunk(
@@ -78,8 +79,8 @@ class Worker:
             result.sampled,
         )
 
-    def _decoder(self) -> Decoder:
-        decoder: Decoder | None = getattr(self._local, "decoder", None)
-        if decoder is None:
-            decoder = self._local.decoder = Decoder(self._tables)
-        return decoder
+    def _tools(self) -> tuple[Decoder, Sampler]:
+        tools: tuple[Decoder, Sampler] | None = getattr(self._local, "tools", None)
+        if tools is None:
+            tools = self._local.tools = Decoder(self._tables), Sampler(self._sampling)
+        return tools

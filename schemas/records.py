@@ -197,6 +197,7 @@ class StagedTable:
     table: str
     path: str
     rows: int
+    latest: Mapping[str, datetime]  # greatest `last_updated` by type; "" where the table is of one type
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ import polars as pl
 
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
-from schemas.naming import table_name
 from schemas.records import Counts, LoadReport, Receipt, StagedUnit
 from stores.ddl import RESOURCE_TABLE
 from stores.merge import Merge, merge
@@ -36,7 +35,7 @@ def commit(
         _insert(connection, "validation", _findings(unit, report))
         _insert(connection, "unread", _unread(unit, report))
         _insert(connection, "receipt", [_receipt(r, report, now) for r in unit.receipts])
-        _watermarks(connection, report, counts, types, now)
+        _watermarks(connection, unit, report, types, now)
         for name, one in counts.items():
             report.count(name).add(one)
         save_load(connection, report, finished=None)
@@ -156,27 +155,28 @@ def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, o
 
 def _watermarks(
     connection: duckdb.DuckDBPyConnection,
+    unit: StagedUnit,
     report: LoadReport,
-    counts: Mapping[str, Counts],
     types: Mapping[str, str],
     now: datetime,
 ) -> None:
     """Move the event watermark of each type that came in; it never goes back."""
-    tables = {kind: table for table, kind in types.items()}
-    for kind in counts:
-        table = tables.get(kind, table_name(kind))
-        where = "source = ?" if kind in tables else f"source = ? AND type = {text(kind)}"
-        table = table if kind in tables else RESOURCE_TABLE
-        connection.execute(
-            f"""MERGE INTO etl.watermark w USING (
-                SELECT ? AS source, {text(kind)} AS resource_type, max(last_updated) AS seen
-                FROM main.{quoted(table)} WHERE {where}) s
-            ON w.source = s.source AND w.resource_type = s.resource_type
-            WHEN MATCHED THEN UPDATE SET event_watermark = greatest(w.event_watermark, s.seen), updated_at = ?
-            WHEN NOT MATCHED AND s.seen IS NOT NULL THEN INSERT (source, resource_type, event_watermark, updated_at)
-                VALUES (s.source, s.resource_type, s.seen, ?)""",
-            [report.source, report.source, now, now],
-        )
+    latest: dict[str, datetime] = {}
+    for staged in unit.tables:
+        for name, seen in staged.latest.items():
+            kind = name or types[staged.table]
+            latest[kind] = max(seen, latest.get(kind, seen))
+    if not latest:
+        return
+    rows = ", ".join(f"({text(kind)}, {text(seen.isoformat())}::TIMESTAMPTZ)" for kind, seen in sorted(latest.items()))
+    connection.execute(
+        f"""MERGE INTO etl.watermark w USING (SELECT ? AS source, * FROM (VALUES {rows}) v(resource_type, seen)) s
+        ON w.source = s.source AND w.resource_type = s.resource_type
+        WHEN MATCHED THEN UPDATE SET event_watermark = greatest(w.event_watermark, s.seen), updated_at = ?
+        WHEN NOT MATCHED THEN INSERT (source, resource_type, event_watermark, updated_at)
+            VALUES (s.source, s.resource_type, s.seen, ?)""",
+        [report.source, now, now],
+    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]) -> None:

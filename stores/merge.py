@@ -70,13 +70,13 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Count
 
     The type is ``type`` where the table's key has it, else the empty text (the caller knows the table's type).
     """
+    if _uncontested(connection, step):
+        connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}")
+        return {kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)}
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {quoted(STAGE_ROW)} AS stage_row, {step.keys}, "
         f"version_id, last_updated, last_updated_nanos, content_hash FROM {step.staged}"
     )
-    if _uncontested(connection, step):
-        connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}")
-        return {kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)}
     _judge(connection, step)
     _move(connection, step)
     return _counts(connection, step)
@@ -84,11 +84,13 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Count
 
 def _uncontested(connection: duckdb.DuckDBPyConnection, step: Merge) -> bool:
     """True when no identity comes twice and none is known: then every staged row simply goes in."""
-    total, distinct = _one(connection, f"SELECT count(*), count(DISTINCT ({step.keys})) FROM incoming")
-    if total != distinct:
-        return False
-    known = f"SELECT 1 FROM {step.main} SEMI JOIN incoming USING ({step.keys}) WHERE source = ? LIMIT 1"
-    return not connection.execute(known, [step.source]).fetchall()
+    here = f"{step.main} SEMI JOIN incoming USING ({step.keys})"
+    known = f"SELECT 1 FROM {here} WHERE source = {text(step.source)} LIMIT 1"
+    row = connection.execute(
+        f"WITH incoming AS MATERIALIZED (SELECT {step.keys} FROM {step.staged}) "
+        f"SELECT count(*) = count(DISTINCT ({step.keys})) AND (SELECT count(*) FROM ({known})) = 0 FROM incoming"
+    ).fetchone()
+    return row == (True,)
 
 
 def _judge(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
@@ -132,34 +134,45 @@ def _judge(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
 
 
 def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
-    """Bring main and history to what the verdict says."""
+    """Bring main and history to what the verdict says.
+
+    Wide rows only stream through: a join builds its table of the narrow verdict, whatever the size of the load. A MERGE
+    that updates would hold all the new rows in memory at once.
+    """
+    fates = set(connection.execute("SELECT DISTINCT origin, top FROM verdict").fetchall())
     same = f"USING ({step.keys}, content_hash)"
     source, load = text(step.source), text(step.load_id)
-    # What comes back out of history must be taken before the rows it replaces go in.
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE revived AS SELECT h.* EXCLUDE (superseded_by) FROM {step.history} h "
-        f"SEMI JOIN (SELECT * FROM verdict WHERE top AND origin = 'history') v {same} WHERE h.source = {source}"
-    )
-    _delete(connection, step, step.history, "v.top AND v.origin = 'history'")
-    connection.execute(
-        f"INSERT INTO {step.history} BY NAME SELECT m.*, {load} AS superseded_by FROM {step.main} m "
-        f"SEMI JOIN (SELECT * FROM verdict WHERE NOT top AND origin = 'main') v {same} WHERE m.source = {source}"
-    )
-    connection.execute(
-        f"INSERT INTO {step.history} BY NAME SELECT s.* EXCLUDE ({quoted(STAGE_ROW)}), {load} AS superseded_by "
-        f"FROM {step.staged} s SEMI JOIN (SELECT stage_row FROM verdict WHERE new AND NOT top) v "
-        f"ON s.{quoted(STAGE_ROW)} = v.stage_row"
-    )
-    # Wide rows only stream through: a join builds its table of the narrow verdict, whatever the size of the load. A
-    # MERGE that updates would hold all the new rows in memory at once.
-    _delete(connection, step, step.main, "NOT v.top AND v.origin = 'main'")
-    connection.execute(
-        f"INSERT INTO {step.main} BY NAME SELECT s.* EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged} s "
-        f"SEMI JOIN (SELECT stage_row FROM verdict WHERE new AND top) v ON s.{quoted(STAGE_ROW)} = v.stage_row"
-    )
-    connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM revived")
-    _touch(connection, step, step.main, "v.top AND v.origin IN ('main', 'history')")
-    _touch(connection, step, step.history, "NOT v.top AND v.origin IN ('main', 'history')")
+    back, out = ("history", True) in fates, ("main", False) in fates
+    if back:  # what comes back out of history must be taken before the rows it replaces go in
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE revived AS SELECT h.* EXCLUDE (superseded_by) FROM {step.history} h "
+            f"SEMI JOIN (SELECT * FROM verdict WHERE top AND origin = 'history') v {same} WHERE h.source = {source}"
+        )
+        _delete(connection, step, step.history, "v.top AND v.origin = 'history'")
+    if out:
+        connection.execute(
+            f"INSERT INTO {step.history} BY NAME SELECT m.*, {load} AS superseded_by FROM {step.main} m "
+            f"SEMI JOIN (SELECT * FROM verdict WHERE NOT top AND origin = 'main') v {same} WHERE m.source = {source}"
+        )
+        _delete(connection, step, step.main, "NOT v.top AND v.origin = 'main'")
+    if ("new", False) in fates:
+        losers = f"SELECT *, {load} AS superseded_by FROM {_staged_where(step, 'NOT top')}"
+        connection.execute(f"INSERT INTO {step.history} BY NAME {losers}")
+    if ("new", True) in fates:
+        connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM {_staged_where(step, 'top')}")
+    if back:
+        connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM revived")
+    if back or ("main", True) in fates:
+        _touch(connection, step, step.main, "v.top AND v.origin IN ('main', 'history')")
+    if out or ("history", False) in fates:
+        _touch(connection, step, step.history, "NOT v.top AND v.origin IN ('main', 'history')")
+
+
+def _staged_where(step: Merge, fate: str) -> str:
+    """The staged rows that the verdict names as new and of this fate."""
+    row = quoted(STAGE_ROW)
+    chosen = f"(SELECT stage_row FROM verdict WHERE new AND {fate})"
+    return f"(SELECT s.* EXCLUDE ({row}) FROM {step.staged} s SEMI JOIN {chosen} v ON s.{row} = v.stage_row)"
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, where: str) -> None:
@@ -182,7 +195,7 @@ def _match(step: Merge) -> str:
 
 def _read(connection: duckdb.DuckDBPyConnection, step: Merge) -> list[tuple[str, int]]:
     """Staged rows by resource type."""
-    return connection.execute(f"SELECT {_kind(step)}, count(*) FROM incoming GROUP BY 1").fetchall()
+    return connection.execute(f"SELECT {_kind(step)}, count(*) FROM {step.staged} GROUP BY 1").fetchall()
 
 
 def _kind(step: Merge) -> str:
@@ -201,9 +214,3 @@ def _counts(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Cou
     for one in counts.values():
         one.duplicate = one.read - one.applied - one.superseded
     return counts
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return tuple(row)

@@ -8,12 +8,14 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from schemas.errors import StorageError
 from schemas.records import Rejection, StagedTable
+from stores.ddl import RESOURCE_TABLE
 from stores.merge import STAGE_ROW
 
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
@@ -76,7 +78,7 @@ class Stage:
         number = self._next()
         rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
         path = self._write(frame.with_columns(rows.alias(STAGE_ROW)), name, number)
-        return StagedTable(name, path, frame.height)
+        return StagedTable(name, path, frame.height, _latest(name, frame))
 
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
         path = self._folder / f"{name}-{number or self._next():06d}.parquet"
@@ -89,6 +91,13 @@ class Stage:
     def _next(self) -> int:
         with self._lock:
             return next(self._numbers)
+
+
+def _latest(name: str, frame: pl.DataFrame) -> dict[str, datetime]:
+    if name == RESOURCE_TABLE:
+        return dict(frame.group_by("type").agg(pl.col("last_updated").max()).iter_rows())
+    latest = frame["last_updated"].max()
+    return {"": latest} if isinstance(latest, datetime) else {}
 
 
 def staging_root(mart: Path) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,10 +23,9 @@ from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
 from transforms.decode.unwrap import resources_of
 from transforms.normalise import FLAG_MARKS, normalise
-from transforms.sample import Sampling, sample
+from transforms.sample import Sampler, Sampling
 from transforms.times import fhir_times
 
-NO_SAMPLE = Sampling(rate=0)
 RESOURCE_TABLE = "resource"
 IDENTITY_FRAME = ("id", "version_id", "last_updated", "last_updated_nanos", "content_hash")
 
@@ -63,19 +61,19 @@ class ChunkResult:
         counts.quarantined += quarantined
 
 
-def transform(chunk: Chunk, decoder: Decoder, as_of: datetime, sampling: Sampling = NO_SAMPLE) -> ChunkResult:
+def transform(chunk: Chunk, decoder: Decoder, as_of: datetime, sampler: Sampler | None = None) -> ChunkResult:
     """All steps for one chunk. ``as_of`` is the time of rows without `meta.lastUpdated`."""
-    return transform_together([chunk], decoder, as_of, sampling)
+    return transform_together([chunk], decoder, as_of, sampler)
 
 
 def transform_together(
-    chunks: Sequence[Chunk], decoder: Decoder, as_of: datetime, sampling: Sampling = NO_SAMPLE
+    chunks: Sequence[Chunk], decoder: Decoder, as_of: datetime, sampler: Sampler | None = None
 ) -> ChunkResult:
     """All steps for several chunks at once, as if they were one: small files cost little more than their bytes."""
     opened = [resources_of(chunk) for chunk in chunks]
     firsts = [0, *itertools.accumulate(lines.frame.height for lines, _ in opened)]
     work = _Work(
-        [c.uri for c in chunks], firsts[:-1], joined([o[0] for o in opened]), as_of, sampling, time.monotonic()
+        [c.uri for c in chunks], firsts[:-1], joined([o[0] for o in opened]), as_of, sampler or Sampler(Sampling(0))
     )
     result = ChunkResult(parts=[{} for _ in chunks])
     unwrapped = [
@@ -98,8 +96,7 @@ class _Work:
     firsts: list[int]
     lines: Lines
     as_of: datetime
-    sampling: Sampling
-    began: float
+    sampler: Sampler
 
     def chunk_of(self, row: int) -> int:
         """The chunk that a row came from."""
@@ -163,20 +160,15 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
 
 def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResult) -> list[Failure]:
     """Look at the sample; the failures it adds when it may refuse rows."""
-    found = sample(
-        batch.raw["id"],
-        lambda row: work.lines.payload(batch.rows[row]),
-        batch.resource_type,
-        batch.table,
-        work.sampling,
-        time.monotonic() - work.began,
+    found = work.sampler.look(
+        batch.raw["id"], lambda row: work.lines.payload(batch.rows[row]), batch.resource_type, batch.table
     )
     kind = batch.resource_type
     result.sampled[kind] = result.sampled.get(kind, 0) + found.rows
     for path, rows in found.unread.items():
         result.unread[kind, path] = result.unread.get((kind, path), 0) + rows
     fresh = {row: finding for row, finding in found.invalid.items() if row not in failed}
-    if not work.sampling.decides:
+    if not work.sampler.decides:
         result.findings += fresh.values()
         return []
     meaning = Reason.SAMPLE_INVALID.meaning

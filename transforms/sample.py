@@ -29,7 +29,7 @@ _BUCKETS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """``rate`` of rows from 0 to 1; at most ``share`` of the time that the rest of the work took (rate 1: no limit)."""
+    """``rate`` of rows from 0 to 1; at most ``share`` of the time is spent on them (rate 1: no limit)."""
 
     rate: float = 0.01
     share: float = 0.05
@@ -49,34 +49,41 @@ class Sampled:
     unread: Counter[str] = field(default_factory=Counter)
 
 
-def sample(
-    ids: pl.Series,
-    payload: Callable[[int], bytes],
-    resource_type: str,
-    table: Table | None,
-    plan: Sampling,
-    spent: float,
-) -> Sampled:
-    """Look at the sampled rows of a batch. ``payload`` gives a row's JSON, ``spent`` the seconds its other steps
-    took.
-    """
-    found = Sampled()
-    if plan.rate <= 0:
+class Sampler:
+    """Looks at the sampled rows of one batch after the other, on one thread, and keeps within its share of the time."""
+
+    def __init__(self, plan: Sampling) -> None:
+        self.decides = plan.decides
+        self._plan = plan
+        self._born = time.monotonic()
+        self._used = 0.0  # seconds that the sample took
+
+    def look(self, ids: pl.Series, payload: Callable[[int], bytes], resource_type: str, table: Table | None) -> Sampled:
+        """Look at the sampled rows of a batch. ``payload`` gives a row's JSON."""
+        found, plan = Sampled(), self._plan
+        if plan.rate <= 0:
+            return found
+        chosen = range(len(ids)) if plan.decides else (ids.hash(seed=0) % _BUCKETS < plan.rate * _BUCKETS).arg_true()
+        began = time.monotonic()
+        deadline = began + (began - self._born) * plan.share - self._used
+        valid = resource_type in _LOADED or plan.decides or deadline - began > _FIRST_USE
+        for row in chosen:
+            if not plan.decides and time.monotonic() > deadline:
+                break
+            line = payload(row)
+            found.rows += 1
+            finding = _validator(resource_type)(line) if valid else None
+            if finding is not None:
+                path, message = finding
+                found.invalid[row] = Finding(resource_type, ids[row] or "", "sample", path, message)
+            if table is not None:
+                found.unread.update(set(unread_paths(json.loads(line), projection(table).shape)))
+        self._used += time.monotonic() - began
         return found
-    chosen = range(len(ids)) if plan.decides else (ids.hash(seed=0) % _BUCKETS < plan.rate * _BUCKETS).arg_true()
-    deadline = time.monotonic() + spent * plan.share
-    for row in chosen:
-        if not plan.decides and time.monotonic() > deadline:
-            break
-        line = payload(row)
-        found.rows += 1
-        finding = _validator(resource_type)(line)
-        if finding is not None:
-            path, message = finding
-            found.invalid[row] = Finding(resource_type, ids[row] or "", "sample", path, message)
-        if table is not None:
-            found.unread.update(set(unread_paths(json.loads(line), projection(table).shape)))
-    return found
+
+
+_FIRST_USE = 0.1  # seconds that it takes to make the model of a type
+_LOADED: set[str] = set()  # types whose model is made
 
 
 def unread_paths(value: object, shape: Shape, path: str = "") -> Sequence[str]:
@@ -109,6 +116,8 @@ def _validator(resource_type: str) -> Callable[[bytes], tuple[str, str] | None]:
         model: type[BaseModel] = get_fhir_model_class(resource_type)
     except (KeyError, ValueError):
         return lambda _: None  # R4B dropped the type
+
+    _LOADED.add(resource_type)
 
     def validate(line: bytes) -> tuple[str, str] | None:
         try:

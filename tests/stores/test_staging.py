@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -18,10 +19,25 @@ from stores.staging import Stage, clean_staging, quarantine_id, staging_root
 REFUSED = Rejection("/in/a", 7, 70, "Unknown", None, "malformed_json", None, None, "No JSON.", b"\xff{", 2)
 
 
+def rows(*ids: str) -> pl.DataFrame:
+    """Rows of these ids, each a day later than the one before."""
+    times = [datetime(2024, 1, day + 1, tzinfo=UTC) for day in range(len(ids))]
+    return pl.DataFrame({"id": ids, "last_updated": times})
+
+
+def test_the_latest_time_of_a_file_is_told(tmp_path: Path) -> None:
+    """Of each type, where a table holds several."""
+    stage = Stage(tmp_path / "mart", "load")
+    mixed = rows("a", "b", "c").with_columns(type=pl.Series(["X", "Y", "X"]))
+    one, many = stage.write_tables({"t": rows("a", "b"), "resource": mixed})
+    assert one.latest == {"": datetime(2024, 1, 2, tzinfo=UTC)}
+    assert many.latest == {"X": datetime(2024, 1, 3, tzinfo=UTC), "Y": datetime(2024, 1, 2, tzinfo=UTC)}
+
+
 def test_rows_are_numbered_across_files(tmp_path: Path) -> None:
     """No two staged rows of a load have the same number, from however many threads they come."""
     stage = Stage(tmp_path / "mart", "load")
-    frame = pl.DataFrame({"id": ["a", "b", "c"]})
+    frame = rows("a", "b", "c")
     with ThreadPoolExecutor(4) as pool:
         made = [t for tables in pool.map(lambda _: stage.write_tables({"t": frame}), range(20)) for t in tables]
     assert {t.rows for t in made} == {3}
@@ -31,7 +47,7 @@ def test_rows_are_numbered_across_files(tmp_path: Path) -> None:
 
 def test_folder_is_private(tmp_path: Path) -> None:
     """What is staged holds patient data: only its owner may look."""
-    Stage(tmp_path / "mart", "load").write_tables({"t": pl.DataFrame({"id": ["a"]})})
+    Stage(tmp_path / "mart", "load").write_tables({"t": rows("a")})
     (folder,) = staging_root(tmp_path / "mart").iterdir()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -49,7 +65,7 @@ def test_close_removes_only_its_own(tmp_path: Path) -> None:
 def test_clean_removes_what_the_dead_left(tmp_path: Path) -> None:
     """Files of a load that died are gone after cleaning; cleaning nothing is harmless."""
     mart = tmp_path / "mart"
-    Stage(mart, "dead").write_tables({"t": pl.DataFrame({"id": ["a"]})})
+    Stage(mart, "dead").write_tables({"t": rows("a")})
     clean_staging(mart)
     clean_staging(mart)
     assert list(tmp_path.iterdir()) == []
@@ -58,7 +74,7 @@ def test_clean_removes_what_the_dead_left(tmp_path: Path) -> None:
 def test_discard(tmp_path: Path) -> None:
     """Discarded files are gone, also when they were before."""
     stage = Stage(tmp_path / "mart", "load")
-    (kept,), (gone,) = (stage.write_tables({"t": pl.DataFrame({"id": ["a"]})}) for _ in range(2))
+    (kept,), (gone,) = (stage.write_tables({"t": rows("a")}) for _ in range(2))
     stage.discard([gone.path, gone.path])
     assert Path(kept.path).exists()
     assert not Path(gone.path).exists()
@@ -95,4 +111,4 @@ def test_no_room_is_a_storage_error(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "mart", "load")
     stage.close()
     with pytest.raises(StorageError, match="cannot write the staged file"):
-        stage.write_tables({"t": pl.DataFrame({"id": ["a"]})})
+        stage.write_tables({"t": rows("a")})

@@ -13,8 +13,8 @@ import polars as pl
 from schemas.records import Chunk, ChunkKind
 from schemas.tables import tables_by_type
 from transforms.decode.fhir import Decoder
-from transforms.partition import NO_SAMPLE, ChunkResult, transform
-from transforms.sample import Sampling
+from transforms.partition import ChunkResult, transform
+from transforms.sample import Sampler, Sampling
 
 AS_OF = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 URI = "file:///export/Observation.ndjson"
@@ -57,10 +57,10 @@ def chunk_of(data: bytes, **more: Any) -> Chunk:
     return Chunk(data=data, **fields)
 
 
-def run(data: bytes | Iterable[bytes], sampling: Sampling = NO_SAMPLE, **more: Any) -> ChunkResult:
+def run(data: bytes | Iterable[bytes], sampling: Sampling | None = None, **more: Any) -> ChunkResult:
     """All steps for one chunk of these bytes or lines."""
     whole = data if isinstance(data, bytes) else text_of(data)
-    return transform(chunk_of(whole, **more), decoder(), AS_OF, sampling)
+    return transform(chunk_of(whole, **more), decoder(), AS_OF, Sampler(sampling or Sampling(0)))
 
 
 def rows(result: ChunkResult, table: str = "observation") -> list[dict[str, Any]]:

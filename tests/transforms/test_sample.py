@@ -11,7 +11,7 @@ from schemas.reasons import Reason
 from schemas.tables import tables_by_type
 from tests.transforms.one_chunk import observation, rows, run, written
 from transforms.project import projection
-from transforms.sample import Sampled, Sampling, sample, unread_paths
+from transforms.sample import Sampled, Sampler, Sampling, unread_paths
 
 TABLE = tables_by_type()["Observation"]
 SOUND = observation("sound")
@@ -22,7 +22,7 @@ UNSOUND = observation("unsound", zz=1)
 def look(ids: list[str], plan: Sampling) -> Sampled:
     """The sample of sound rows with these ids."""
     lines = [written(observation(ident)) for ident in ids]
-    return sample(pl.Series(ids), lambda row: lines[row], "Observation", TABLE, plan, 1e9)
+    return Sampler(plan).look(pl.Series(ids), lambda row: lines[row], "Observation", TABLE)
 
 
 def test_no_sample() -> None:
@@ -68,7 +68,8 @@ def test_the_choice_is_of_the_row() -> None:
 def test_no_time_no_rows() -> None:
     """A sample that has used its share of the time ends."""
     lines = [written(SOUND)] * 3
-    found = sample(pl.Series(["a", "b", "c"]), lambda row: lines[row], "Observation", TABLE, Sampling(0.9999, 0.1), 0.0)
+    sampler = Sampler(Sampling(0.9999, share=0.0))
+    found = sampler.look(pl.Series(["a", "b", "c"]), lambda row: lines[row], "Observation", TABLE)
     assert found.rows == 0
 
 
