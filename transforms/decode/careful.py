@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Never
+from typing import Annotated, Any, Never
 
 import msgspec
 
@@ -63,7 +63,8 @@ class _Whole(msgspec.Struct):
 
 _HEAD = msgspec.json.Decoder(_Head)
 _WHOLE = msgspec.json.Decoder(_Whole)
-_PRIMITIVES: dict[str, Any] = {"string": str, "number": float, "integer": int, "boolean": bool}
+_INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_PRIMITIVES: dict[str, Any] = {"string": str, "number": float, "integer": _INTEGER, "boolean": bool}
 
 
 def resource_type(line: bytes) -> str | Fault:
@@ -127,7 +128,9 @@ def _mistyped(message: str) -> Fault:
     place = _PLACE.search(message)
     if place is None:
         return Fault(Reason.NOT_AN_OBJECT, None, Reason.NOT_AN_OBJECT.meaning)
-    if message.startswith("Number out of range"):
+    if message.startswith(
+        ("Number out of range", "Integer value out of range", "Expected `int` <=", "Expected `int` >=")
+    ):
         return Fault(Reason.NUMBER_OUT_OF_RANGE, place[1], Reason.NUMBER_OUT_OF_RANGE.meaning)
     return Fault(Reason.WRONG_TYPE, place[1], message.removesuffix(place[0]))
 

@@ -9,7 +9,9 @@ much, never too little.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
+from collections.abc import Iterable
 
 from transforms.fhirpath.shape import Shape
 
@@ -33,15 +35,36 @@ def suspicion(shape: Shape) -> str:
     """A regular expression that finds every line that needs the careful way, when the shape is read of it."""
     leaves = list(shape.leaves())
     begins: dict[str, set[str]] = {"text": {"object"}}  # every resource may have a narrative, which nothing reads
+    firsts: dict[str, set[str]] = {"text": set(_NARRATIVE)}
     for leaf in leaves:
         begins.setdefault(leaf.path[-1], set()).add("list" if leaf.many else leaf.json_type)
-        for key in leaf.path[:-1]:
+        for key, inner in itertools.pairwise(leaf.path):
             begins.setdefault(key, set()).add("object")
+            firsts.setdefault(key, set(_OF_ANY_ELEMENT)).add(inner)
     by_pattern: dict[str, list[str]] = {}
     for key, kinds in sorted(begins.items()):
         by_pattern.setdefault(_wrong_value(kinds), []).append(re.escape(key))
     typed = [f'"(?:{"|".join(keys)})"\\s*:\\s*{wrong}' for wrong, keys in by_pattern.items() if wrong]
-    return "|".join((*_ALWAYS, *typed))
+    mixed = [
+        f'"{re.escape(key)}"\\s*:\\s*\\{{\\s*(?:\\}}|"{_none_of(sorted(firsts[key]))})'
+        for key, kinds in sorted(begins.items())
+        if kinds >= {"object", "string"}
+    ]
+    return "|".join((*_ALWAYS, *typed, *mixed))
+
+
+def _none_of(words: Iterable[str]) -> str:
+    """A regular expression for what may follow a quotation mark when none of the words, quoted, does."""
+    return _no_ending([f'{word}"' for word in words])
+
+
+def _no_ending(endings: list[str]) -> str:
+    after: dict[str, list[str]] = {}
+    for ending in endings:
+        if ending:
+            after.setdefault(ending[0], []).append(ending[1:])
+    others = [f"{re.escape(letter)}{_no_ending(rest)}" for letter, rest in after.items() if any(rest)]
+    return f"(?:[^{''.join(map(re.escape, after))}]{''.join(f'|{other}' for other in others)})"
 
 
 @functools.cache
@@ -55,6 +78,10 @@ def generic_suspicion() -> str:
     """The same for types that are kept whole: only what is wrong in any JSON, and the id."""
     return "|".join((*_ALWAYS, r'"(?:id|versionId|lastUpdated|resourceType)"\s*:\s*[^"\s]'))
 
+
+# Under a key that is read as text here and as an object there, an object that begins as none there does is no text.
+_OF_ANY_ELEMENT = ("id", "extension")
+_NARRATIVE = (*_OF_ANY_ELEMENT, "status", "_status", "div")
 
 # How a value of each kind may begin; null may stand anywhere (and means that nothing is there).
 _BEGINS = {"string": '"', "number": "0-9\\-", "integer": "0-9\\-", "boolean": "tf", "list": "\\[", "object": "{\\["}

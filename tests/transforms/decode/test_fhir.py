@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.reasons import Reason
 from tests.transforms.one_chunk import observation, rows, run
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12)
@@ -85,5 +86,5 @@ def test_a_number_too_great_for_its_column() -> None:
     big = json.dumps(observation("a")).encode().replace(b"13.5", b"1")
     big = big.replace(b'"valueQuantity": {"value": 1, ', b'"valueInteger": 99999999999999999999, "zz": {')
     result = run([big, json.dumps(observation("b")).encode()])
-    assert [bad.resource_id for bad in result.rejections] == ["a"]
+    assert [(bad.resource_id, bad.code) for bad in result.rejections] == [("a", Reason.NUMBER_OUT_OF_RANGE)]
     assert [row["id"] for row in rows(result)] == ["b"]
