@@ -29,7 +29,7 @@ class LoadSettings:
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
     unit_rows: int = 5_000_000
-    memory: str = "1GB"  # of DuckDB while it commits
+    memory: str = "850MB"  # of DuckDB while it commits
 
     def __post_init__(self) -> None:
         if not self.source or any(c.isspace() and c != " " for c in self.source):
