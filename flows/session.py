@@ -17,12 +17,14 @@ from flows.worker import StagedChunk, Worker
 from schemas.errors import StorageError
 from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
 from schemas.tables import all_tables, tables_by_type
+from schemas.view_table import ViewTable
 from stores.commit import commit, save_load
 from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.overview import table_rows
 from stores.receipts import Known, Receipts
 from stores.staging import Stage, clean_staging
+from stores.views import views_of
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
 
@@ -43,13 +45,19 @@ class LoadSession:
     """The state of one load; use :func:`open_session`."""
 
     def __init__(
-        self, settings: LoadSettings, mart: Mart, stage: Stage, report: LoadReport, receipts: Receipts
+        self,
+        settings: LoadSettings,
+        mart: Mart,
+        stage: Stage,
+        report: LoadReport,
+        receipts: Receipts,
+        views: Sequence[ViewTable],
     ) -> None:
         self.settings = settings
         self.report = report
         self.stage = stage
         self.receipts = receipts
-        self.worker = Worker(tables_by_type(), stage, settings.source, settings.sampling)
+        self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling)
         self._mart = mart
         self._types = {t.name: t.resource_type for t in all_tables()}
         self._unit = StagedUnit()
@@ -81,6 +89,8 @@ class LoadSession:
         unit = self._unit
         for chunk in read.chunks:
             unit.tables += chunk.tables
+            unit.views += chunk.views
+            unit.views_refused += chunk.views_refused
             unit.rejections += chunk.rejections
             unit.findings += chunk.findings
             for kind, rows in chunk.sampled.items():
@@ -112,7 +122,7 @@ class LoadSession:
             report.seconds = time.monotonic() - self._began
             if report.refused:
                 report.status = "failed"
-            elif report.status == "ok" and report.total().quarantined:
+            elif report.status == "ok" and (report.total().quarantined or report.views):
                 report.status = "quarantined"
             save_load(connection, report, finished=datetime.now(UTC))
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
@@ -136,7 +146,7 @@ class LoadSession:
             commit(connection, unit, self.report, self._types)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
-        self.stage.discard([t.path for t in unit.tables] + unit.rejections)
+        self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections)
 
 
 @contextmanager
@@ -156,5 +166,7 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
         with mart.connect(wait=settings.wait) as connection:
-            receipts = Receipts(connection, settings.source)
-        yield LoadSession(settings, mart, stage, report, receipts)
+            views = views_of(connection)
+            newest = max((view.added_at for view in views), default=None)
+            receipts = Receipts(connection, settings.source, newest)
+        yield LoadSession(settings, mart, stage, report, receipts, views)

@@ -5,12 +5,14 @@ clusters.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.records import Chunk, Counts, Finding, OversizedLine, StagedTable
 from schemas.table import Table
+from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.decode.fhir import Decoder
 from transforms.partition import ChunkResult, refuse_oversized, transform_together
@@ -22,6 +24,8 @@ class StagedChunk:
     """What is left of a chunk once its rows are staged: names of files and counts."""
 
     tables: list[StagedTable] = field(default_factory=list)
+    views: list[StagedTable] = field(default_factory=list)
+    views_refused: Counter[str] = field(default_factory=Counter)
     rejections: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
@@ -31,7 +35,7 @@ class StagedChunk:
     @property
     def paths(self) -> list[str]:
         """All files of the chunk."""
-        return [t.path for t in self.tables] + self.rejections
+        return [t.path for t in (*self.tables, *self.views)] + self.rejections
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -51,8 +55,11 @@ class StagedChunk:
 class Worker:
     """Transforms and stages chunks; each thread that calls it has a decoder and a sampler of its own."""
 
-    def __init__(self, tables: Mapping[str, Table], stage: Stage, source: str, sampling: Sampling) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], views: Sequence[ViewTable], stage: Stage, source: str, sampling: Sampling
+    ) -> None:
         self._tables = tables
+        self._views = views
         self._stage = stage
         self._source = source
         self._sampling = sampling
@@ -72,6 +79,8 @@ class Worker:
     def _staged(self, result: ChunkResult) -> StagedChunk:
         return StagedChunk(
             self._stage.write_tables(result.tables),
+            self._stage.write_views(result.views),
+            result.views_refused,
             self._stage.write_rejections(self._source, result.rejections),
             result.findings,
             result.parts,
@@ -82,5 +91,5 @@ class Worker:
     def _tools(self) -> tuple[Decoder, Sampler]:
         tools: tuple[Decoder, Sampler] | None = getattr(self._local, "tools", None)
         if tools is None:
-            tools = self._local.tools = Decoder(self._tables), Sampler(self._sampling)
+            tools = self._local.tools = Decoder(self._tables, self._views), Sampler(self._sampling)
         return tools

@@ -40,6 +40,12 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("committed_at", _TIME, "When it was committed."),
         Column("resources", COUNTS_DTYPE, "Lines read, quarantined and suppressed by resource type."),
     ),
+    "view": (
+        Column("name", "VARCHAR", "Name of the view and of its table in `main`."),
+        Column("resource_type", "VARCHAR", "FHIR resource type that it is made of."),
+        Column("definition", "VARCHAR", "Its SQL on FHIR ViewDefinition, as JSON."),
+        Column("added_at", _TIME, "When it was added; files loaded before are read again for it."),
+    ),
     "watermark": (
         Column("source", "VARCHAR", "Name of the source."),
         Column("resource_type", "VARCHAR", "FHIR resource type."),

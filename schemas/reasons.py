@@ -57,6 +57,10 @@ class Reason(StrEnum):
     NUMBER_OUT_OF_RANGE = "number_out_of_range", "A number is too great for a double, as 1e400 is."
     OUT_OF_RANGE = "out_of_range", "A number is outside the range that its element allows."
     RULE_VIOLATED = "rule_violated", "A rule over several elements is broken, such as obs-6 or per-1."
+    VIEW_VIOLATED = (
+        "view_violated",
+        "A view of the mart cannot make its rows of the resource, which is in the other tables all the same.",
+    )
     SAMPLE_INVALID = "sample_invalid", "fhir.resources refuses the resource; a reason only with --sample 1."
 
     # Its place among the other versions.

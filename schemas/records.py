@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,6 +89,7 @@ class Rejection:
     message: str
     payload: bytes
     length: int  # of the line in bytes; more than the payload where only its beginning is kept
+    view: str | None = None  # the view of the mart that alone refused it; the other tables have its rows
 
 
 @dataclass(slots=True)
@@ -130,6 +132,7 @@ class LoadReport:
     bytes: int = 0
     seconds: float = 0.0
     refused: list[str] = field(default_factory=list)  # files refused whole, with the reason
+    views: dict[str, int] = field(default_factory=dict)  # lines that a view of the mart alone refused, by view
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""
@@ -154,6 +157,7 @@ class LoadReport:
             "bytes": self.bytes,
             "seconds": round(self.seconds, 3),
             "refused": self.refused,
+            "views": {name: {"refused": lines} for name, lines in sorted(self.views.items())},
         }
 
     @classmethod
@@ -164,6 +168,7 @@ class LoadReport:
         report.status, report.bytes, report.seconds = values["status"], values["bytes"], values["seconds"]
         report.resources = {name: Counts(**counts) for name, counts in values["resources"].items()}
         report.tables, report.refused = dict(values["tables"]), list(values["refused"])
+        report.views = {name: view["refused"] for name, view in values["views"].items()}
         return report
 
 
@@ -205,6 +210,8 @@ class StagedUnit:
     """What one commit brings into the mart: files of rows and of rejections, findings and receipts."""
 
     tables: list[StagedTable] = field(default_factory=list)
+    views: list[StagedTable] = field(default_factory=list)  # rows of the mart's views
+    views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that refused them
     rejections: list[str] = field(default_factory=list)  # Parquet files
     findings: list[Finding] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)

@@ -13,13 +13,14 @@ from schemas import fhir_types
 from schemas.table import Column, Element, Kind, Mode, Read, Table
 
 AS_SENT = "_as_sent"  # end of the name of a time's column
+_AS_TEXT: dict[str, object] = {"tag": [{"name": "ansi/type", "value": "CHARACTER VARYING"}]}  # an instant has a type
 
 
 def view_of_table(table: Table) -> dict[str, object]:
     """The ViewDefinition resource; one column for each column of the table that a path can say."""
     columns = [_column("id", "getResourceKey()", "Logical id of the resource.")]
     columns.append(_column("version_id", "meta.versionId", "`meta.versionId` as sent."))
-    columns.append(_column(f"last_updated{AS_SENT}", "meta.lastUpdated", "`meta.lastUpdated` as sent."))
+    columns.append(_column(f"last_updated{AS_SENT}", "meta.lastUpdated", "`meta.lastUpdated` as sent.") | _AS_TEXT)
     for element in table.elements:
         columns += _columns(element, table.resource_type)
     return {
@@ -43,7 +44,8 @@ def _columns(element: Element, type_name: str) -> Iterator[dict[str, object]]:
         case Kind.TIME:
             read = element.reads[0]
             label = element.columns[0].description.split(":", 1)[0]
-            yield _column(f"{element.name}{AS_SENT}", _first_of(read.paths, type_name), f"{label}, as sent.")
+            made = _column(f"{element.name}{AS_SENT}", _first_of(read.paths, type_name), f"{label}, as sent.")
+            yield made | (_AS_TEXT if element.time_type == "instant" else {})
         case Kind.REFERENCE:
             path = _standard(element.path, type_name)
             for column in element.columns:

@@ -17,6 +17,7 @@ from schemas.records import Counts, LoadReport, Receipt, StagedUnit
 from stores.ddl import RESOURCE_TABLE
 from stores.merge import Merge, merge
 from stores.sql import files, quoted, text
+from stores.views import fill_views
 
 
 def commit(
@@ -28,9 +29,11 @@ def commit(
     """
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
+    views_before = dict(report.views)
     connection.execute("BEGIN TRANSACTION")
     try:
         counts = _rows(connection, unit, report, types)
+        fill_views(connection, unit, report.source, report.load_id, {kind: table for table, kind in types.items()})
         _refused(connection, unit, report, counts, now)
         _insert(connection, "validation", _findings(unit, report))
         _insert(connection, "unread", _unread(unit, report))
@@ -38,10 +41,12 @@ def commit(
         _watermarks(connection, unit, report, types, now)
         for name, one in counts.items():
             report.count(name).add(one)
+        for name, lines in unit.views_refused.items():
+            report.views[name] = report.views.get(name, 0) + lines
         save_load(connection, report, finished=None)
         connection.execute("COMMIT")
     except BaseException:
-        report.resources = before
+        report.resources, report.views = before, views_before
         connection.execute("ROLLBACK")
         raise
 

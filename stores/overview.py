@@ -15,8 +15,9 @@ _LOADS = 10
 def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
     """Tables with rows and history, sources with their newest data, the last loads, and the quarantine by reason."""
     tables = []
+    with_history = {name for name, _ in table_rows(connection, "history")}
     for name, rows in table_rows(connection):
-        earlier = _count(connection, f"history.{quoted(name)}")
+        earlier = _count(connection, f"history.{quoted(name)}") if name in with_history else 0
         if rows or earlier:
             tables.append({"table": name, "rows": rows, "earlier_versions": earlier})
     sources = records(
@@ -36,13 +37,14 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
     return {"tables": tables, "sources": sources, "loads": loads, "quarantine": by_reason(connection)}
 
 
-def table_rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
-    """The tables of schema ``main`` by name, with their rows."""
+def table_rows(connection: duckdb.DuckDBPyConnection, schema: str = "main") -> list[tuple[str, int]]:
+    """The tables of a schema by name, with their rows."""
     names = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'main' "
-        "AND NOT internal ORDER BY table_name"
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
+        "AND NOT internal ORDER BY table_name",
+        [schema],
     ).fetchall()
-    return [(name, _count(connection, f"main.{quoted(name)}")) for (name,) in names]
+    return [(name, _count(connection, f"{schema}.{quoted(name)}")) for (name,) in names]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -20,13 +20,14 @@ class Known:
 class Receipts:
     """The receipts of one source, read once when a load begins."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None = None) -> None:
+        """``since``: what was taken in before counts as unknown, for a view was added then."""
         self._known: dict[tuple[int, str], Known] = {}
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)) "
-            "FROM etl.receipt WHERE source = ? ORDER BY as_of",
-            [source],
+            "FROM etl.receipt WHERE source = ? AND committed_at >= coalesce(?, committed_at) ORDER BY as_of",
+            [source, since],
         ).fetchall()
         for size, sha256, as_of, given, resources in rows:
             counts = tuple((r["t"], r["n"], r["q"], r["s"]) for r in resources or ())

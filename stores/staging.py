@@ -17,6 +17,7 @@ from schemas.errors import StorageError
 from schemas.records import Rejection, StagedTable
 from stores.ddl import RESOURCE_TABLE
 from stores.merge import STAGE_ROW
+from stores.views import STAGE_LINE
 
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
 
@@ -37,6 +38,10 @@ class Stage:
     def write_tables(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write accepted rows, one file a table."""
         return [self._table(name, frame) for name, frame in tables.items()]
+
+    def write_views(self, views: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
+        """Write the rows of the mart's views, one file a view; ``~line`` becomes unique within the load."""
+        return [self._view(name, frame) for name, frame in views.items()]
 
     def write_rejections(self, source: str, rejections: Sequence[Rejection]) -> list[str]:
         """Write refused lines; no file when there are none."""
@@ -80,6 +85,12 @@ class Stage:
         path = self._write(frame.with_columns(rows.alias(STAGE_ROW)), name, number)
         return StagedTable(name, path, frame.height, _latest(name, frame))
 
+    def _view(self, name: str, frame: pl.DataFrame) -> StagedTable:
+        number = self._next()
+        lines = pl.col(STAGE_LINE).cast(pl.Int64) + (number << _ROW_BITS)
+        path = self._write(frame.with_columns(lines), f"view-{name}", number)
+        return StagedTable(name, path, frame.height, {})
+
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
         path = self._folder / f"{name}-{number or self._next():06d}.parquet"
         try:
@@ -113,7 +124,8 @@ def clean_staging(mart: Path) -> None:
 def quarantine_id(source: str, rejection: Rejection) -> str:
     """The name of a refused line: a hash of its source, place and payload, so that it is the same in every run."""
     digest = hashlib.sha256()
-    for part in (source.encode(), rejection.uri.encode(), str(rejection.line).encode(), rejection.payload):
+    parts = (source.encode(), rejection.uri.encode(), str(rejection.line).encode(), rejection.payload)
+    for part in parts if rejection.view is None else (*parts, rejection.view.encode()):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()[:32]

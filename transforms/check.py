@@ -35,11 +35,11 @@ def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
     """
     plan = _plan(table, tuple(frame.columns))
     rows = frame.lazy().select(*plan.reads, *plan.missing).collect()
-    failing = sorted({row for row, _, _ in _broken(plan.together, rows)})
+    failing = sorted({row for row, _, _ in broken(plan.together, rows)})
     if not failing:
         return []
     found: dict[int, tuple[str, str]] = {}
-    for row, column, name in _broken(plan.one_by_one(), rows[failing]):
+    for row, column, name in broken(plan.one_by_one(), rows[failing]):
         known = found.setdefault(failing[row], (column, name))
         if plan.rank[column, name] < plan.rank[known]:
             found[failing[row]] = (column, name)
@@ -89,8 +89,8 @@ def _plan(table: Table, columns: tuple[str, ...]) -> _Plan:
     )
 
 
-def _broken(schema: pa.DataFrameSchema, rows: pl.DataFrame) -> list[tuple[int, str, str]]:
-    """Row, column and name of every check that fails."""
+def broken(schema: pa.DataFrameSchema, rows: pl.DataFrame) -> list[tuple[int, str, str]]:
+    """Row, column and name of every check that fails; pandera's report also holds values, which stay here."""
     try:
         schema.validate(rows, lazy=True)
     except pandera.errors.SchemaErrors as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from transforms.check import Failure, check
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
+from transforms.decode.reading import ROW_NUMBER
 from transforms.decode.unwrap import resources_of
 from transforms.normalise import FLAG_MARKS, normalise
 from transforms.sample import Sampler, Sampling
@@ -35,6 +37,7 @@ class ChunkResult:
     """What a chunk gave: accepted rows by table, rejections, and what was read by resource type.
 
     Frames have the mart's columns except ``source`` and ``load_id``; columns that are null throughout are left out.
+    Those of ``views`` also have ``~line`` (UInt32): rows of the same line are of the same resource.
     ``counts`` holds ``read`` and ``quarantined`` only: the other dispositions are settled by the commit.
     """
 
@@ -42,6 +45,8 @@ class ChunkResult:
     rejections: list[Rejection] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
+    views: dict[str, pl.DataFrame] = field(default_factory=dict)
+    views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that alone refused them
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
 
@@ -156,6 +161,23 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
     if accepted.height:
         known = result.tables.get(name)
         result.tables[name] = _narrow(accepted if known is None else pl.concat([known, accepted], how="diagonal"))
+    _views(work, batch, identity, {batch.rows[f.row] for f in failures}, result)
+
+
+def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int], result: ChunkResult) -> None:
+    """The rows that the mart's views make of the accepted resources, and the resources that only they refuse."""
+    for filled in batch.filled:
+        for bad in filled.refused:
+            if bad.row not in gone:
+                refused = _rejection(work, bad.row, batch.resource_type, bad.fault, f"view {filled.name}")
+                result.rejections.append(replace(refused, view=filled.name))
+                result.views_refused[filled.name] += 1
+        of_row = identity.select(pl.col("id").alias("resource_id"), "content_hash", batch.rows.alias(ROW_NUMBER))
+        numbered = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(ROW_NUMBER).alias("row_number")
+        kept = filled.frame.filter(~pl.col(ROW_NUMBER).is_in(list(gone))) if gone else filled.frame
+        made = kept.with_columns(numbered).join(of_row, on=ROW_NUMBER, how="left", maintain_order="left")
+        if made.height:
+            result.views[filled.name] = made
 
 
 def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResult) -> list[Failure]:

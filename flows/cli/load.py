@@ -72,7 +72,7 @@ def load(
         raise SystemExit(IntegrityError.exit_code)
     if report.status == "failed":
         raise SystemExit(IntegrityError.exit_code)
-    raise SystemExit(EXIT_QUARANTINED if report.total().quarantined else EXIT_CLEAN)
+    raise SystemExit(EXIT_QUARANTINED if report.status == "quarantined" else EXIT_CLEAN)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -13,7 +13,7 @@ import typer
 
 from schemas.errors import EXIT_CLEAN, EXIT_QUARANTINED, UsageError
 
-app = typer.Typer(help="Run, check and show SQL on FHIR ViewDefinitions.", no_args_is_help=True)
+app = typer.Typer(help="Run, add, check and show SQL on FHIR ViewDefinitions.", no_args_is_help=True)
 
 ViewArgument = Annotated[Path, typer.Argument(metavar="VIEW.json", help="A ViewDefinition (SQL on FHIR v2).")]
 
@@ -60,6 +60,19 @@ def run(
     if report.refused:
         typer.echo(f"clinmart: {report.refusals()}", err=True)
     raise SystemExit(EXIT_QUARANTINED if report.refused else EXIT_CLEAN)
+
+
+@app.command("add")
+def add(
+    view: ViewArgument,
+    mart: Annotated[Path, typer.Option("--mart", help="The mart; made when it is not there.")],
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
+) -> None:
+    """Make a view a table of a mart. Loads fill it from then on; files loaded before are read again for it."""
+    from flows.views import add_to_mart
+
+    added = add_to_mart(view, mart, wait)
+    typer.echo(f"{added.name} is now a table of {mart}: load {added.resource_type} resources to fill it")
 
 
 @app.command("check")

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.errors import LockedError, StorageError, UsageError
 from schemas.tables import all_tables
+from stores.ddl import MART_VERSION
 from stores.mart import Mart, mart_version
 
 _HOLD = (
@@ -38,8 +39,10 @@ def test_prepare_is_repeatable(tmp_path: Path) -> None:
     for _ in range(2):
         mart.prepare(all_tables())
         with mart.connect(read_only=True) as connection:
-            assert connection.execute("SELECT count(*), max(mart_version) FROM etl.mart").fetchall() == [(1, 1)]
-            assert mart_version(connection) == 1
+            assert connection.execute("SELECT count(*), max(mart_version) FROM etl.mart").fetchall() == [
+                (1, MART_VERSION)
+            ]
+            assert mart_version(connection) == MART_VERSION
 
 
 def test_all_tables_are_there(tmp_path: Path) -> None:
@@ -123,4 +126,4 @@ def test_open_elsewhere(tmp_path: Path, theirs: str, read_only: bool) -> None:
         assert other.stdin is not None
         other.stdin.close()
         with mart.connect(read_only=read_only, wait=60) as connection:
-            assert mart_version(connection) == 1
+            assert mart_version(connection) == MART_VERSION

@@ -5,7 +5,7 @@ apart first.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,6 +14,7 @@ from schemas.fhir_types import resource_types
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE
 from schemas.table import Table
+from schemas.view_table import ViewTable
 from transforms.decode import careful
 from transforms.decode.careful import Fault, Refused
 from transforms.decode.keys import KeyMemory
@@ -21,6 +22,7 @@ from transforms.decode.lines import Lines, type_when_first
 from transforms.decode.reading import Asked, LineReader
 from transforms.decode.suspects import suspicion
 from transforms.project import keys, projection, whole_projection, wide_lists
+from transforms.views.fill import Filled, Filler
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +30,24 @@ class TypeBatch:
     """The readable lines of one resource type.
 
     ``raw`` has the projection's columns; ``rows`` (UInt32) gives for each the row of its line in ``Lines.frame``.
-    ``table`` is None for a type that is kept whole.
+    ``table`` is None for a type that is kept whole. ``filled`` are the rows of the mart's views of the type.
     """
 
     resource_type: str
     table: Table | None
     raw: pl.DataFrame
     rows: pl.Series
+    filled: list[Filled]
 
 
 class Decoder:
     """Decodes chunks on one thread; holds that thread's DuckDB connection, which keeps nothing between calls."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, Table], views: Sequence[ViewTable] = ()) -> None:
         self._tables = tables
+        self._fillers: dict[str, list[Filler]] = {}
+        for view in views:
+            self._fillers.setdefault(view.resource_type, []).append(Filler(view))
         self._reader = LineReader()
         self._memories: dict[str, KeyMemory] = {}
 
@@ -73,7 +79,10 @@ class Decoder:
             plan = projection(table, present)
             asked = Asked(kind, plan.query, shape, plan.literals)
         found = self._reader.read(asked, lines, rows, text, suspects)
-        return TypeBatch(kind, table, found.raw, found.rows), found.refused
+        fillers = self._fillers.get(kind, ())
+        good = text if len(found.rows) == len(rows) else lines.texts(found.rows)
+        filled = [filler.fill(self._reader, lines, found.rows, good) for filler in fillers]
+        return TypeBatch(kind, table, found.raw, found.rows, filled), found.refused
 
     def _memory(self, kind: str, table: Table) -> KeyMemory:
         if kind not in self._memories:

@@ -30,7 +30,8 @@ class Asked:
     ``query`` renders the SQL over a file, rows in the order of its lines. ``shape`` is all that it may read (None:
     no more than ``id`` and ``meta``); it must be one object for all chunks, as patterns and types are kept by it.
     ``literals`` names the decimals whose digits are kept. ``row_each``: every line gives exactly one row.
-    ``own_errors`` are the texts with which the query itself may fail, through no fault of a line's form.
+    ``own_errors`` are the texts with which the query itself may fail, through no fault of a line's form. With
+    ``names_rows`` its errors name the row that they are about (:data:`ROW_NUMBER`), and only that one is refused.
     """
 
     resource_type: str
@@ -39,6 +40,7 @@ class Asked:
     literals: frozenset[str]
     row_each: bool = True
     own_errors: frozenset[str] = frozenset()
+    names_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class LineReader:
             pattern = generic_suspicion() if asked.shape is None else suspicion(asked.shape)
             suspects = text.str.contains(pattern).arg_true()
         bad = _suspected(asked, lines, rows, text, suspects) if len(suspects) else []
-        for search in (self._all_typed, self._complained_of, self._all_strictly):
+        searches = (self._all_typed, self._complained_of, self._all_strictly)
+        for search in (self._named, *searches) if asked.names_rows else searches:
             keep, good = _without(text, rows, bad)
             raw = self._try(asked, good)
             if raw is not None:
@@ -94,6 +97,21 @@ class LineReader:
         empty = self._try(asked, pl.Series([], dtype=pl.String))
         assert empty is not None
         return empty
+
+    def _named(self, asked: Asked, _: Lines, rows: pl.Series, text: pl.Series) -> list[Refused]:
+        """The rows that the errors of the query name, one after the other; each time what lies behind is tried again.
+
+        DuckDB works on vectors: what stands a whole one before an error has passed.
+        """
+        bad: list[Refused] = []
+        begin = 0
+        while (named := _ROW.search(_ERROR_KIND.sub("", self._complaint))) is not None:
+            at = begin + int(named[2]) - 1
+            bad.append(Refused(rows[at], asked.resource_type, Fault(Reason.VIEW_VIOLATED, None, named[1])))
+            rows, text = (pl.concat([column[:at], column[at + 1 :]]) for column in (rows, text))
+            begin, self._complaint = max(begin, at - _VECTOR), ""
+            self._try(asked, text[begin:])
+        return bad
 
     def _all_typed(self, asked: Asked, lines: Lines, rows: pl.Series, _: pl.Series) -> list[Refused]:
         return _judged(asked, lines, rows, strictly=False)
@@ -151,6 +169,17 @@ class LineReader:
         return pl.concat([first, second], how="vertical"), bad_first + bad_second
 
 
+ROW_NUMBER = "~line"  # the column that numbers the rows of a query whose errors name them
+_VECTOR = 2048
+_ROW = re.compile(rf"^(.*) {ROW_NUMBER} (\d+)")
+
+
+def naming_rows(query: str) -> str:
+    """The query with errors that end with the number of their row."""
+    return _OWN.sub(rf"""error(\1 || ' {ROW_NUMBER} ' || "{ROW_NUMBER}")""", query)
+
+
+_OWN = re.compile(r"error\(('(?:[^']|'')*')\)")
 _ERROR_KIND = re.compile(r"^[A-Za-z ]+ Error: ")
 
 

@@ -43,13 +43,18 @@ class CompiledView:
     _select: str
     _where: str
 
-    def sql(self, source: str) -> str:
-        """The query over ``source``: a table, a table function or a subquery in parentheses."""
-        return self._select.replace(_SOURCE, f"{source}{self._where}")
+    def sql(self, source: str, carried: str | None = None) -> str:
+        """The query over ``source``: a table, a table function or a subquery in parentheses.
+
+        ``carried`` is a column of the source that every row made of it has as its last.
+        """
+        also = "" if carried is None else f", {identifier(carried)}"
+        return self._select.replace(_CARRIED, also).replace(_SOURCE, f"{source}{self._where}")
 
 
-# Stands where the source goes; no path can contain it, as FHIRPath has no NUL.
+# Stand where the source and the column that is carried along go; no path can contain them, as FHIRPath has no controls.
 _SOURCE = "\0"
+_CARRIED = "\1"
 
 
 def compile_view(view: ViewDefinition) -> CompiledView:
@@ -81,7 +86,8 @@ def _select(plan: Plan, names: Mapping[str, str]) -> str:
     lists = [part for part in parts if part.one is None]
     if not lists:
         fields = ", ".join(f"{single[key]} AS {identifier(name)}" for key, name in names.items())
-        return f"SELECT {fields} FROM {_SOURCE}"
+        return f"SELECT {fields}{_CARRIED} FROM {_SOURCE}"
     inner = "".join(f"{sql} AS {key}, " for key, sql in single.items())
     outer = ", ".join(f"{key if key in single else f'r.{key}'} AS {identifier(name)}" for key, name in names.items())
-    return f"SELECT {outer} FROM (SELECT {inner}unnest({maker.cross(lists).many}) AS r FROM {_SOURCE})"
+    rows = f"SELECT {inner}unnest({maker.cross(lists).many}) AS r{_CARRIED} FROM {_SOURCE}"
+    return f"SELECT {outer}{_CARRIED} FROM ({rows})"

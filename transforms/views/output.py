@@ -55,15 +55,33 @@ def _csv(view: CompiledView, rows: str) -> str:
 
 
 def _typed(view: CompiledView, rows: str) -> str:
-    """Decimals that no tag gives a type are DOUBLE, JSON is text."""
-    columns = []
-    for column in view.columns:
-        name, many = identifier(column.name), "[]" if column.collection else ""
-        wanted = {"JSON": f"VARCHAR{many}"}.get(_value_type(column))
-        if _is_digits(column):
-            wanted = f"DOUBLE{many}"
-        columns.append(f"CAST({name} AS {wanted}) AS {name}" if wanted else name)
+    """Decimals that no tag gives a type are DOUBLE."""
+    columns = [
+        _as(column, f"DOUBLE{_many(column)}" if _is_digits(column) else stored_type(column)) for column in view.columns
+    ]
     return f"SELECT {', '.join(columns)} FROM {rows}"
+
+
+def stored_sql(view: CompiledView, source: str, carried: str) -> str:
+    """The query over ``source`` that gives rows as a table of a mart stores them, and the column ``carried``."""
+    columns = [_as(column, stored_type(column)) for column in view.columns]
+    return f"SELECT {', '.join(columns)}, {identifier(carried)} FROM ({view.sql(source, carried)})"
+
+
+def stored_type(column: ViewColumn) -> str:
+    """The DuckDB type of a column as it is stored: of what is as sent only instants have a type of their own."""
+    if column.fhir_type == "instant" and not column.hinted:
+        return f"TIMESTAMP WITH TIME ZONE{_many(column)}"
+    return f"VARCHAR{_many(column)}" if _value_type(column) == "JSON" else column.duckdb_type
+
+
+def _as(column: ViewColumn, wanted: str) -> str:
+    name = identifier(column.name)
+    return name if wanted == column.duckdb_type else f"CAST({name} AS {wanted}) AS {name}"
+
+
+def _many(column: ViewColumn) -> str:
+    return "[]" if column.collection else ""
 
 
 _OUTPUTS: dict[Format, Callable[[CompiledView, str], str]] = {

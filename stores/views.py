@@ -1,0 +1,97 @@
+"""The views of a mart: ViewDefinitions that users added, each with a table in ``main`` that loads fill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import duckdb
+
+from schemas.errors import UsageError
+from schemas.records import StagedUnit
+from schemas.table import Column
+from schemas.view_table import VIEW_IDENTITY, ViewTable
+from stores.ddl import RESOURCE_TABLE, create_table
+from stores.sql import files, quoted, text
+
+STAGE_LINE = "~line"  # staged rows of one resource have the same
+
+
+def views_of(connection: duckdb.DuckDBPyConnection) -> list[ViewTable]:
+    """The views of the mart by name."""
+    rows = connection.execute("SELECT name, resource_type, definition, added_at FROM etl.view ORDER BY name").fetchall()
+    return [ViewTable(*row) for row in rows]
+
+
+def add_view(
+    connection: duckdb.DuckDBPyConnection, name: str, resource_type: str, definition: str, columns: Sequence[Column]
+) -> None:
+    """Make a view's table and remember its definition. UsageError when a name is taken."""
+    for column in columns:
+        if column.name.lower() in {c.name for c in VIEW_IDENTITY}:
+            raise UsageError(f"every table of a view has a column {column.name!r} of its own: name the other otherwise")
+    there = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'main' AND lower(table_name) = ?"
+    if connection.execute(there, [name.lower()]).fetchone() != (0,):
+        raise UsageError(f"the mart has a table or view called {name!r} already: give the view another name")
+    keyword = "SELECT count(*) FROM duckdb_keywords() WHERE keyword_name = lower(?) AND keyword_category = 'reserved'"
+    for word in (name, *(c.name for c in columns)):
+        if connection.execute(keyword, [word]).fetchone() != (0,):
+            raise UsageError(f"{word!r} is a word of SQL and would have to be quoted in every query: give another name")
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        connection.execute(create_table("main", name, (*VIEW_IDENTITY, *columns)))
+        row = [name, resource_type, definition, datetime.now(UTC)]
+        connection.execute("INSERT INTO etl.view VALUES (?, ?, ?, ?)", row)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def fill_views(
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, source: str, load_id: str, tables: dict[str, str]
+) -> None:
+    """Bring the views' tables to what the current versions of the unit's resources give; inside a transaction, after
+    the unit's rows are in. ``tables`` maps resource types to their tables.
+
+    A view's rows are those of the version that ``main`` has now, so their order of arrival does not matter.
+    """
+    for view in views_of(connection):
+        table = tables.get(view.resource_type, RESOURCE_TABLE)
+        came = [staged.path for staged in unit.tables if staged.table == table]
+        if came:
+            made = [staged.path for staged in unit.views if staged.table == view.name]
+            _fill(connection, view, table, came, made, source, load_id)
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    view: ViewTable,
+    table: str,
+    came: list[str],
+    made: list[str],
+    source: str,
+    load_id: str,
+) -> None:
+    into, who = f"main.{quoted(view.name)}", text(source)
+    current = f"SELECT id, content_hash FROM main.{quoted(table)} WHERE source = {who}"
+    if table == RESOURCE_TABLE:
+        current += f" AND type = {text(view.resource_type)}"
+    connection.execute(
+        f"DELETE FROM {into} v USING ({current}) m WHERE v.source = {who} AND v.resource_id = m.id "
+        f"AND v.content_hash <> m.content_hash "
+        f"AND m.id IN (SELECT id FROM read_parquet({files(came)}, union_by_name = true))"
+    )
+    if not made:
+        return
+    staged = f"read_parquet({files(made)}, union_by_name = true)"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT min({quoted(STAGE_LINE)}) AS line FROM {staged} s "
+        f"SEMI JOIN ({current}) m ON s.resource_id = m.id AND s.content_hash = m.content_hash "
+        f"ANTI JOIN (SELECT resource_id, content_hash FROM {into} WHERE source = {who}) v "
+        "USING (resource_id, content_hash) GROUP BY resource_id, s.content_hash"
+    )
+    connection.execute(
+        f"INSERT INTO {into} BY NAME SELECT {who} AS source, {text(load_id)} AS load_id, s.* EXCLUDE "
+        f"({quoted(STAGE_LINE)}) FROM {staged} s SEMI JOIN chosen ON s.{quoted(STAGE_LINE)} = chosen.line"
+    )

@@ -1,0 +1,127 @@
+"""The rows that the views of a mart make of the resources of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandera.polars as pa
+import polars as pl
+
+from schemas.model import ID_PATTERN, RowCheck
+from schemas.reasons import Reason, reason_of
+from schemas.view_definition import parse_view
+from schemas.view_table import ViewTable
+from transforms.check import broken
+from transforms.decode.careful import Fault, Refused
+from transforms.decode.lines import Lines
+from transforms.decode.reading import ROW_NUMBER, Asked, LineReader, naming_rows
+from transforms.ndjson import ndjson_source
+from transforms.times import fhir_times
+from transforms.views.compile import CompiledView, ViewColumn, compile_view
+from transforms.views.output import stored_sql, stored_type
+
+# FHIR R4 2.24.0.1
+_FORMS = {
+    "id": ID_PATTERN,
+    "code": r"^[^\s]+(\s[^\s]+)*$",
+    "uri": r"^\S*$",
+    "url": r"^\S*$",
+    "canonical": r"^\S*$",
+    "oid": r"^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$",
+    "uuid": r"^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+    "time": r"^([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?$",
+}
+_LEAST = {"positiveInt": 1, "unsignedInt": 0}
+_TIMES = ("date", "dateTime")  # an instant has a type of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """``frame`` has the view's columns and ``~line`` (UInt32), the row of ``Lines.frame`` that a row was made of; the
+    rows of one resource stand together, in their order.
+    """
+
+    name: str
+    frame: pl.DataFrame
+    refused: list[Refused]
+
+
+class Filler:
+    """Makes the rows of one view of a mart. Raises ViewError for a view that is none."""
+
+    def __init__(self, table: ViewTable) -> None:
+        self.name = table.name
+        self._view = compile_view(parse_view(table.definition))
+        self._asked = _asked(self._view)
+        self._checks = [check for column in self._view.columns for check in _checks(column)]
+
+    @property
+    def columns(self) -> tuple[ViewColumn, ...]:
+        """The columns of the view."""
+        return self._view.columns
+
+    def fill(self, reader: LineReader, lines: Lines, rows: pl.Series, text: pl.Series) -> Filled:
+        """The view's rows of the lines ``rows``, whose texts are ``text``.
+
+        A resource is refused whole when a value of its rows is not of its column's type, or the view cannot be made.
+        """
+        found = reader.read(self._asked, lines, rows, text)
+        frame = found.raw.with_columns(found.rows.gather(found.raw[ROW_NUMBER] - 1).alias(ROW_NUMBER))
+        bad = {refused.row: self._named(refused) for refused in found.refused}
+        if self._checks and frame.height:
+            for row, column, reason in self._broken(frame):
+                fault = Fault(reason_of(reason), f"{self.name}.{column}", reason_of(reason).meaning)
+                bad.setdefault(row, Refused(row, self._asked.resource_type, fault))
+        if bad:
+            frame = frame.filter(~pl.col(ROW_NUMBER).is_in(list(bad)))
+        return Filled(self.name, frame, list(bad.values()))
+
+    def _named(self, refused: Refused) -> Refused:
+        fault = refused.fault
+        if fault.reason is Reason.UNDECODABLE:  # the line was decoded before, for its table
+            fault = Fault(Reason.VIEW_VIOLATED, None, Reason.VIEW_VIOLATED.meaning)
+        return Refused(refused.row, refused.resource_type, Fault(fault.reason, fault.place or self.name, fault.message))
+
+    def _broken(self, frame: pl.DataFrame) -> list[tuple[int, str, str]]:
+        """Row of ``Lines.frame``, column and reason of each value that is refused."""
+        made: dict[str, pa.Column] = {}
+        for check in self._checks:
+            made[check.column] = pa.Column(checks=[check.as_pandera()], nullable=True)
+        names = [check.column for check in self._checks]
+        places = frame[ROW_NUMBER]
+        return [
+            (places[row], column, name) for row, column, name in broken(pa.DataFrameSchema(made), frame.select(names))
+        ]
+
+
+def _asked(view: CompiledView) -> Asked:
+    read = {"resourceType": "VARCHAR"} | view.shape.columns()
+
+    def query(file: str) -> str:
+        numbered = f'SELECT *, row_number() OVER () AS "{ROW_NUMBER}" FROM {ndjson_source(file, read)}'
+        return naming_rows(stored_sql(view, f'({numbered} WHERE "resourceType" IS NOT NULL)', ROW_NUMBER))
+
+    return Asked(view.resource, query, view.shape, view.shape.literals(), row_each=False, names_rows=True)
+
+
+def _checks(column: ViewColumn) -> list[RowCheck]:
+    """What FHIR R4 asks of the values of a primitive type; of a collection each value is asked."""
+    value = pl.col(column.name)
+    kind, name = column.fhir_type, column.name
+    text = stored_type(column).removesuffix("[]") == "VARCHAR"
+    holds: Callable[[pl.Expr], pl.Expr] | None = None
+    reason = Reason.INVALID_FORMAT
+    if text and kind in _FORMS:
+        pattern = _FORMS[kind]
+        holds = lambda one: one.str.contains(pattern)  # noqa: E731 - the simplest way to say it
+    elif text and kind in _TIMES:
+        reason = Reason.INVALID_TIME
+        holds = lambda one: one.map_batches(lambda texts: ~fhir_times(texts, kind)["invalid"], pl.Boolean)  # noqa: E731
+    elif kind in _LEAST and not column.hinted:
+        reason = Reason.OUT_OF_RANGE
+        holds = lambda one: one >= _LEAST[kind]  # noqa: E731
+    if holds is None:
+        return []
+    asked = value.list.eval(holds(pl.element())).list.all() if column.collection else holds(value)
+    return [RowCheck(reason, name, asked, (name,))]
