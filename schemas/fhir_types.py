@@ -124,6 +124,13 @@ def _element_names() -> frozenset[str]:
     return frozenset(name for type_name in _snapshot().types for name in elements(type_name))
 
 
+@cache
+def decimal_names() -> frozenset[str]:
+    """The JSON names of all elements, of whatever type, that are decimals."""
+    every = (item for type_name in _snapshot().types for item in elements(type_name).values())
+    return frozenset(item.name for item in every if _JSON_TYPES.get(item.type) == "number")
+
+
 def json_type(primitive: str) -> JsonType:
     """The JSON type of a primitive (FHIR R4 2.6.2.3): "number" for decimal; dates are "string"."""
     if not is_primitive(primitive):

@@ -7,10 +7,11 @@ columns a model has. A key that does not stand in the text cannot be in any obje
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from transforms.decode.suspects import matching
 from transforms.project import Present
 
 _FEW = 200
@@ -33,19 +34,22 @@ class KeyMemory:
 
     def present(self, text: pl.Series) -> Present:
         """Keys that may occur in these lines: all that do, and those seen in earlier lines."""
-        return self.look(text, None)[0]
+        return self.look(text, ())[0]
 
-    def look(self, text: pl.Series, pattern: str | None) -> tuple[Present, pl.Series]:
-        """The same, and (UInt32) the indexes of the lines that a regular expression finds: one scan for both."""
+    def look(self, text: pl.Series, patterns: Sequence[str]) -> tuple[Present, pl.Series]:
+        """The same, and (UInt32) the indexes of the lines that one of the regular expressions finds, in the same scan;
+        keys are searched together with the first of them.
+        """
         if text.str.contains(_ESCAPE, literal=True).any() and text.str.contains(_ESCAPED_KEY).any():
-            return Present(self._keys), _matching(text, pattern)
+            return Present(self._keys), matching(text, patterns)
         self._learn(text.head(_FEW))  # a few lines show nearly all keys; the scan of all then finds next to nothing
         missing = self._missing()
-        hits = _matching(text, "|".join(p for p in (pattern, missing) if p) or None)
+        if missing is None:
+            return Present(self._seen, tuple(self._lists(text))), matching(text, patterns)
+        hits = matching(text, ("|".join((*patterns[:1], missing)), *patterns[1:]))
         lines = text.gather(hits)
         self._learn(lines)
-        found = hits if missing is None else hits.gather(_matching(lines, pattern))
-        return Present(self._seen, tuple(self._lists(text))), found
+        return Present(self._seen, tuple(self._lists(text))), hits.gather(matching(lines, patterns))
 
     def _lists(self, text: pl.Series) -> Iterable[tuple[str, frozenset[str]]]:
         """The lists that few lines have, and the keys in those lines."""
@@ -72,7 +76,3 @@ class KeyMemory:
         if len(hits):
             found = hits.str.extract_all(pattern).explode(empty_as_null=False).unique().to_list()
             self._seen |= {key.split('"')[1] for key in found}
-
-
-def _matching(text: pl.Series, pattern: str | None) -> pl.Series:
-    return pl.Series([], dtype=pl.UInt32) if pattern is None else text.str.contains(pattern).arg_true()

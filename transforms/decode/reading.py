@@ -19,7 +19,7 @@ from transforms.decode.careful import Fault, Refused
 from transforms.decode.digits import keep_digits
 from transforms.decode.lines import Lines, text_bytes
 from transforms.decode.memory_file import memory_file
-from transforms.decode.suspects import generic_suspicion, needs_strictness, suspicion
+from transforms.decode.suspects import generic_suspicion, matching, needs_strictness, suspicion
 from transforms.fhirpath.shape import Shape
 
 
@@ -76,8 +76,7 @@ class LineReader:
         Raises UsageError with one of ``asked.own_errors``.
         """
         if suspects is None:
-            pattern = generic_suspicion() if asked.shape is None else suspicion(asked.shape)
-            suspects = text.str.contains(pattern).arg_true()
+            suspects = matching(text, generic_suspicion() if asked.shape is None else suspicion(asked.shape))
         bad = _suspected(asked, lines, rows, text, suspects) if len(suspects) else []
         searches = (self._all_typed, self._complained_of, self._all_strictly)
         for search in (self._named, *searches) if asked.names_rows else searches:

@@ -1,4 +1,4 @@
-"""Which lines DuckDB would read without a word although something in them is wrong, found by one scan of the text.
+"""Which lines DuckDB would read without a word although something in them is wrong, found by scans of the text.
 
 DuckDB takes NaN, 1e400, trailing commas, U+0000, numbers and objects for text, `true` and text for numbers. A line
 that might
@@ -10,10 +10,25 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import re
 from collections.abc import Iterable
 
+import polars as pl
+
+from schemas import fhir_types
 from transforms.fhirpath.shape import Shape
+
+# Any line that holds what `_ALWAYS` says matches one of these, whose literals are found several times as fast.
+_SIGNS = (
+    r",[}\]]|[ \t\r][}\]]",
+    r"\\u0000|\\u[dD]",
+    r"\[[\[ \t\r]",
+    r"[\x0b\x0c]",
+    r"[:,\[ \t\r-](?:NaN|nan|Inf|inf)",
+    r"[}\]]{12}",
+)
+_TOO_GREAT = r"-?(?:[0-9.]+[eE]\+?[0-9]{3}|[0-9]{200})"
 
 # Outside strings these are no FHIR JSON; inside strings they are rare.
 _ALWAYS = (
@@ -30,9 +45,15 @@ _ALWAYS = (
 )
 
 
+def matching(text: pl.Series, patterns: Iterable[str]) -> pl.Series:
+    """The indexes (UInt32) of the texts that match one of the regular expressions."""
+    found = [text.str.contains(pattern) for pattern in patterns]
+    return functools.reduce(operator.or_, found).arg_true() if found else pl.Series([], dtype=pl.UInt32)
+
+
 @functools.cache
-def suspicion(shape: Shape) -> str:
-    """A regular expression that finds every line that needs the careful way, when the shape is read of it."""
+def suspicion(shape: Shape) -> tuple[str, ...]:
+    """Regular expressions of which one matches every line that needs the careful way, when the shape is read of it."""
     leaves = list(shape.leaves())
     begins: dict[str, set[str]] = {"text": {"object"}}  # every resource may have a narrative, which nothing reads
     firsts: dict[str, set[str]] = {"text": set(_NARRATIVE)}
@@ -50,7 +71,13 @@ def suspicion(shape: Shape) -> str:
         for key, kinds in sorted(begins.items())
         if kinds >= {"object", "string"}
     ]
-    return "|".join((*_ALWAYS, *typed, *mixed))
+    return "|".join((*typed, *mixed, _great_decimals())), *_SIGNS
+
+
+@functools.cache
+def _great_decimals() -> str:
+    """Any decimal of FHIR, read or not, that may be too great for a double."""
+    return f'"(?:{"|".join(sorted(fhir_types.decimal_names()))})"\\s*:\\s*{_TOO_GREAT}'
 
 
 def _none_of(words: Iterable[str]) -> str:
@@ -74,9 +101,9 @@ def needs_strictness() -> str:
 
 
 @functools.cache
-def generic_suspicion() -> str:
-    """The same for types that are kept whole: only what is wrong in any JSON, and the id."""
-    return "|".join((*_ALWAYS, r'"(?:id|versionId|lastUpdated|resourceType)"\s*:\s*[^"\s]'))
+def generic_suspicion() -> tuple[str, ...]:
+    """As :func:`suspicion` for types that are kept whole: only what is wrong in any JSON, and the id."""
+    return r'"(?:id|versionId|lastUpdated|resourceType)"\s*:\s*[^"\s]', _great_decimals(), *_SIGNS
 
 
 # Under a key that is read as text here and as an object there, an object that begins as none there does is no text.

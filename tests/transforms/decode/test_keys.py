@@ -85,11 +85,11 @@ def test_one_scan_finds_keys_and_pattern() -> None:
     """The pattern is found in lines with new keys and in others."""
     memory = KeyMemory(frozenset({"a", "b"}))
     text = pl.Series(['{"a":1}'] * 300 + ["x", '{"b":1}', '{"b":"x"}', "{}"])
-    present, found = memory.look(text, "x")
+    present, found = memory.look(text, ["x"])
     assert present == Present(frozenset("ab"))
     assert found.to_list() == [300, 302]
-    assert memory.look(text, "x")[1].to_list() == [300, 302]
-    assert memory.look(text, None)[1].to_list() == []
+    assert memory.look(text, ["x"])[1].to_list() == [300, 302]
+    assert memory.look(text, [])[1].to_list() == []
 
 
 def test_a_rare_list_has_only_the_keys_of_its_lines() -> None:
