@@ -17,17 +17,11 @@ import polars as pl
 from schemas.errors import StorageError, UsageError
 from schemas.reasons import Reason
 from schemas.records import Chunk, OversizedLine
-from schemas.table import Column
-from schemas.tables import all_tables
 from schemas.view_definition import parse_view
-from schemas.view_table import ViewTable
 from sources.source import Reading, Source
-from stores.lock import loader_lock
-from stores.mart import Mart
-from stores.views import add_view, views_of
 from transforms.decode.lines import text_bytes
 from transforms.views import CompiledView, compile_view
-from transforms.views.output import LINE, Format, header, stored_type
+from transforms.views.output import LINE, Format, header
 from transforms.views.read import ViewReader, ViewRows, asked_by
 
 
@@ -57,25 +51,6 @@ def read_view(path: Path) -> CompiledView:
         return compile_view(parse_view(text))
     except UsageError as error:
         raise UsageError(f"{path}: {' '.join(str(error).split())}") from None
-
-
-def add_to_mart(path: Path, mart: Path, wait: float) -> ViewTable:
-    """Make the view of a file a table of a mart, which later loads fill.
-
-    Raises UsageError, LockedError or StorageError.
-    """
-    compiled, definition = read_view(path), path.read_bytes().decode()
-    name = parse_view(definition).name
-    if name is None:
-        raise UsageError(f"{path}: the view has no name, and its table needs one")
-    columns = [Column(c.name, stored_type(c), f"`{c.fhir_type}` of the view {name}.") for c in compiled.columns]
-    with loader_lock(mart, wait=wait):
-        store = Mart(mart)
-        store.must_be_possible()
-        store.prepare(all_tables(), wait=wait)
-        with store.connect(wait=wait) as connection:
-            add_view(connection, name, compiled.resource, definition, columns)
-            return next(view for view in views_of(connection) if view.name == name)
 
 
 def run_view(view: CompiledView, source: Source, form: Format, out: BinaryIO, workers: int) -> ViewReport:

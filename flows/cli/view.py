@@ -69,7 +69,7 @@ def add(
     wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
 ) -> None:
     """Make a view a table of a mart. Loads fill it from then on; files loaded before are read again for it."""
-    from flows.views import add_to_mart
+    from flows.mart_views import add_to_mart
 
     added = add_to_mart(view, mart, wait)
     typer.echo(f"{added.name} is now a table of {mart}: load {added.resource_type} resources to fill it")

@@ -89,8 +89,10 @@ def reference_key(invocation: Invocation) -> Typed:
         if name not in fhir_types.resource_types():
             raise invocation.error(f"{name} is no resource type of FHIR R4")
         said = member(inner.here, "type", invocation.at, inner)
+        rest = f"substr({{0}}, {len(name) + 2})"
         sql = (
-            f"CASE WHEN starts_with({{0}}, '{name}/') THEN {_KEY}"
+            f"CASE WHEN starts_with({{0}}, '{name}/') AND NOT contains({rest}, '/') THEN nullif({rest}, '')"
+            f" WHEN starts_with({{0}}, '{name}/') THEN {_KEY}"
             f" WHEN starts_with({{0}}, 'urn:uuid:') AND ifnull({{1}} = '{name}', true) THEN {_KEY} END"
         )
         body = Template("id", False, None, sql, (text, said))

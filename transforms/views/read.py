@@ -10,8 +10,8 @@ import polars as pl
 
 from schemas.reasons import Reason
 from schemas.records import Chunk, OversizedLine
-from transforms.decode.fhir import types_of
 from transforms.decode.reading import Asked, LineReader
+from transforms.decode.types import types_of
 from transforms.decode.unwrap import resources_of
 from transforms.ndjson import ndjson_source
 from transforms.views.compile import CompiledView

@@ -92,8 +92,16 @@ OTHER = {
         Reason.NUMBER_OUT_OF_RANGE,
         "valueQuantity.value",
     ),
-    "1e400 in JSON": (more(b'"extension":[{"url":"u","valueDecimal":1e400}]'), Reason.NUMBER_OUT_OF_RANGE, None),
-    "1e400 unread": (more(b'"valueSampledData":{"period": -1.0E+400}'), Reason.NUMBER_OUT_OF_RANGE, None),
+    "1e400 in JSON": (
+        more(b'"extension":[{"url":"u","valueDecimal":1e400}]'),
+        Reason.NUMBER_OUT_OF_RANGE,
+        "extension[0][...]",
+    ),
+    "1e400 unread": (
+        more(b'"valueSampledData":{"period": -1.0E+400}'),
+        Reason.NUMBER_OUT_OF_RANGE,
+        "valueSampledData[...]",
+    ),
     "numeric id": (swap(b'"id":"bad"', b'"id":12'), Reason.WRONG_TYPE, "id"),
     "object for text": (swap(STATUS, b'"status":{"value":"final"}'), Reason.WRONG_TYPE, "status"),
     "list for text": (swap(STATUS, b'"status":["final"]'), Reason.WRONG_TYPE, "status"),
