@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,8 +31,14 @@ def status(mart: MartOption, as_json: JsonOption = False) -> None:
 
     print_rows("tables", found["tables"])
     print_rows("sources", found["sources"])
-    print_rows("last loads", found["loads"])
+    print_rows("last loads", [_short(load) for load in found["loads"]])
     print_rows("quarantine", found["quarantine"])
+
+
+def _short(load: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a load fits on a line; its name begins with its time."""
+    told = {name: load[name] for name in ("load_id", "source", "status", "read", "quarantined")}
+    return told | {"MB": round(load["bytes"] / 1e6, 1), "seconds": load["seconds"]}
 
 
 def publish(
