@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +38,18 @@ def list_(
     from flows.cli.show import print_rows
 
     print_rows("quarantine by reason", reasons)
-    print_rows(f"refused lines (at most {limit})", found)
+    print_rows(f"refused lines (at most {limit})", [_short(line) for line in found])
+
+
+def _short(line: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a refused line fits on a line; the beginning of its id is enough for `show`."""
+    return {
+        "id": line["quarantine_id"][:12],
+        "type": line["resource_type"],
+        "reason": line["reason"],
+        "column": line["column_name"],
+        "place": f"{line['uri'].rpartition('/')[2]}:{line['line']}",
+    }
 
 
 @app.command("show")
