@@ -8,6 +8,7 @@ digits. pysof gets an environment of its own; where it cannot be installed or lo
 from __future__ import annotations
 
 import argparse
+import ctypes.util
 import json
 import os
 import resource
@@ -66,17 +67,29 @@ def timed(command: list[str]) -> tuple[float, float]:
 
 def pysof_python(folder: Path) -> str | None:
     """The Python of an environment with pysof that works; None, and a loud line, where there is none."""
-    made = subprocess.run([sys.executable, "-m", "venv", folder], check=False, capture_output=True, text=True)
     python = str(folder / "bin" / "python")
-    tried = made
-    for command in (["-m", "pip", "install", "--quiet", "pysof"], ["-c", "from pysof import _pysof"]):
-        if tried.returncode == 0:
-            tried = subprocess.run([python, *command], check=False, capture_output=True, text=True)
-    if tried.returncode == 0:
-        return python
-    why = (tried.stderr.strip() or tried.stdout.strip()).splitlines()[-1:]
-    print(f"!!! pysof SKIPPED, it does not work here: {''.join(why)}", file=sys.stderr)
-    return None
+    load = [python, "-c", "from pysof import _pysof"]
+    for command in ([sys.executable, "-m", "venv", str(folder)], [python, "-m", "pip", "install", "-q", "pysof"], load):
+        tried = subprocess.run(command, check=False, capture_output=True, text=True)
+        if tried.returncode and command is load and "GLIBC" in tried.stderr:
+            _link_openssl(folder)
+            tried = subprocess.run(load, check=False, capture_output=True, text=True)
+        if tried.returncode:
+            why = (tried.stderr.strip() or tried.stdout.strip()).splitlines()[-1:]
+            print(f"!!! pysof SKIPPED, it does not work here: {''.join(why)}", file=sys.stderr)
+            return None
+    return python
+
+
+def _link_openssl(folder: Path) -> None:
+    """Put the system's OpenSSL in the place of the wheel's, which wants a newer glibc than some systems have."""
+    for bundled in folder.glob("lib/python3*/site-packages/pysof.libs/lib*.so.3"):
+        name = bundled.name.partition("-")[0]
+        system = ctypes.util.find_library(name.removeprefix("lib"))
+        if name in ("libcrypto", "libssl") and system is not None:
+            places = (Path(base) / system for base in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/lib"))
+            bundled.unlink()
+            bundled.symlink_to(next(place for place in places if place.exists()))
 
 
 def observations(folder: Path, wanted: int) -> Path:
