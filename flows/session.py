@@ -137,6 +137,7 @@ class LoadSession:
         if self.settings.strict and (unit.rejections or self.report.refused):
             self.report.status = "failed"
             refused = sum(c.quarantined for receipt in unit.receipts for c in receipt.resources.values())
+            refused += unit.views_refused.total()
             if refused:
                 self.report.refused.append(
                     f"{refused} lines would be refused, so --strict loaded nothing: load without it to see them"
