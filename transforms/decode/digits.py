@@ -14,19 +14,19 @@ import polars as pl
 
 # A number whose text may differ from what its double prints: a trailing zero, an exponent, more digits than a double
 # is sure of, leading zeros after the point (printed with an exponent), or a negative zero.
-_NOT_CANONICAL = r"(?:-?[0-9]+\.[0-9]*0(?:[^0-9]|$)|-?[0-9.]+[eE]|-?[0-9.]{16}|-?0\.000|-0(?:[^0-9.]|$))"
-_NUMBER = r"-?[0-9][-+0-9.eE]*"
+_NOT_CANONICAL = r"-?[0-9]+\.[0-9]*0|-?[0-9.]+[eE][-+0-9.eE]*|-?[0-9.]{16,}|-?0\.000[0-9]*|-0"
+_BEHIND = r"[,}\]\s]"
 
 
 def keep_digits(text: pl.Series, names: Iterable[str]) -> tuple[pl.Series, bool]:
-    """Lines with the siblings added for decimals called one of ``names``; and whether any line has changed."""
+    """Texts of lines with the siblings added for decimals called one of ``names``; and whether any has changed."""
     keys = "|".join(re.escape(n) for n in sorted(names))
     if not keys:
         return text, False
-    affected = text.str.contains(f'"(?:{keys})"\\s*:\\s*{_NOT_CANONICAL}').arg_true()
+    affected = text.str.contains(f'"(?:{keys})"\\s*:\\s*(?:{_NOT_CANONICAL}){_BEHIND}').arg_true()
     if not len(affected):
         return text, False
     replaced = text.gather(affected).str.replace_all(
-        f'"({keys})"(\\s*:\\s*)({_NUMBER})', '"${1}"${2}${3},"#${1}":"${3}"'
+        f'"({keys})"(\\s*:\\s*)({_NOT_CANONICAL})({_BEHIND})', '"${1}"${2}${3},"#${1}":"${3}"${4}'
     )
     return text.clone().scatter(affected, replaced), True
