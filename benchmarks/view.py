@@ -53,7 +53,7 @@ duckdb.execute('''COPY (
 """
 _PYSOF = """
 import sys, pysof
-pysof.process_ndjson_to_file(open(sys.argv[3]).read(), sys.argv[1], sys.argv[2], "csv_with_header")
+pysof.process_ndjson_to_file(open(sys.argv[3]).read(), sys.argv[1], sys.argv[2], "csv")
 """
 
 
