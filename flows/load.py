@@ -70,7 +70,7 @@ _RUNNING: dict[int, tuple[FileSource, LoadSession, Partition]] = {}
 
 
 async def _stage(source: FileSource, session: LoadSession, partition: Partition) -> Read:
-    as_of, given = session.time_of(source.as_of(partition))
+    as_of, given = session.time_of(partition, source.as_of(partition))
     reading = source.read(partition)
     chunks: list[StagedChunk] = []
     try:
@@ -122,7 +122,7 @@ def _load_all(files: FileSource, session: LoadSession) -> None:
     wave: list[Partition] = []
     for partition in files.partitions():
         session.report.bytes += partition.size
-        if _is_known(files, session, partition):
+        if session.is_done(partition, files.digest, files.as_of(partition)):
             continue
         wave.append(partition)
         if sum(p.size for p in wave) >= session.settings.unit_bytes and not session.settings.strict:
@@ -130,16 +130,6 @@ def _load_all(files: FileSource, session: LoadSession) -> None:
             session.commit()
             wave = []
     _run_wave(files, session, wave)
-
-
-def _is_known(files: FileSource, session: LoadSession, partition: Partition) -> bool:
-    if not session.receipts.may_know(partition.size):
-        return False
-    as_of, given = session.time_of(files.as_of(partition))
-    known = session.receipts.find(partition.size, files.digest(partition), as_of if given else None)
-    if known is not None:
-        session.skip(known)
-    return known is not None
 
 
 def _run_wave(files: FileSource, session: LoadSession, wave: Sequence[Partition]) -> None:

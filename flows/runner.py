@@ -115,14 +115,11 @@ class _Run:
         """Read one partition, unless its receipt says that it need not be."""
         session, done = self._session, self._progress.done
         session.report.bytes += partition.size
-        as_of, given = session.time_of(self._source.as_of(partition))
-        if session.receipts.may_know(partition.size):
-            sha256 = await asyncio.to_thread(self._source.digest, partition)
-            known = session.receipts.find(partition.size, sha256, as_of if given else None)
-            if known is not None:
-                session.skip(known)
-                self._advance(done + partition.size)
-                return
+        manifest = self._source.as_of(partition)
+        if await asyncio.to_thread(session.is_done, partition, self._source.digest, manifest):
+            self._advance(done + partition.size)
+            return
+        as_of, _ = session.time_of(partition, manifest)
         opened = _Open(partition, self._source.read(partition), [])
         try:
             small = await self._read(opened, as_of)
@@ -196,7 +193,7 @@ class _Run:
         """Wait for the workers, hand everything staged to the session and let it commit what is full."""
         await self._work_together(self._session.settings.workers)
         for opened in self._open:
-            as_of, given = self._session.time_of(self._source.as_of(opened.partition))
+            as_of, given = self._session.time_of(opened.partition, self._source.as_of(opened.partition))
             reading, chunks = opened.reading, await opened.chunks()
             self._session.add(Read(opened.partition, as_of, given, reading.sha256, reading.lines, chunks))
         self._open = []

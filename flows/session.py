@@ -5,7 +5,7 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from stores.commit import commit, save_load
 from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.overview import table_rows
+from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
 from stores.staging import Stage, clean_staging
 from stores.views import views_of
@@ -61,18 +62,39 @@ class LoadSession:
         self._mart = mart
         self._types = {t.name: t.resource_type for t in all_tables()}
         self._unit = StagedUnit()
+        self._again: dict[Partition, Known] = {}  # partitions that are read again
+        self._skipped: set[str] = set()  # files of which partitions are not
         self._began = time.monotonic()
 
-    def time_of(self, manifest: datetime | None) -> tuple[datetime, bool]:
-        """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the load's start.
+    def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
+        """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the one that the partition
+        was given when it was first read, else the load's start.
 
         The second value says whether it was told.
         """
         told = self.settings.as_of or manifest
+        again = self._again.get(partition)
+        if told is None and again is not None:
+            return again.as_of, again.as_of_given
         return told or self.report.as_of, told is not None
 
-    def skip(self, known: Known) -> None:
+    def is_done(self, partition: Partition, digest: Callable[[Partition], bytes], manifest: datetime | None) -> bool:
+        """True for a partition that was taken in before and need not be read again; its lines are counted."""
+        if not self.receipts.may_know(partition.size):
+            return False
+        as_of, given = self.time_of(partition, manifest)
+        known = self.receipts.find(partition.size, digest(partition), as_of if given else None)
+        if known is None:
+            return False
+        if known.again:
+            self._again[partition] = known
+            return False
+        self._skip(partition, known)
+        return True
+
+    def _skip(self, partition: Partition, known: Known) -> None:
         """Count a partition that was taken in before: duplicates, but for lines that still stand in the quarantine."""
+        self._skipped.add(partition.uri)
         for name, read, quarantined, suppressed in known.resources:
             rest = read - quarantined - suppressed
             self.report.count(name).add(Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed))
@@ -119,6 +141,8 @@ class LoadSession:
         report = self.report
         with self._connect() as connection:
             self._bring_in(connection)
+            for name, lines in refused_by_views(connection, report.source, self._skipped).items():
+                report.views[name] = report.views.get(name, 0) + lines
             report.seconds = time.monotonic() - self._began
             if report.refused:
                 report.status = "failed"
@@ -140,7 +164,8 @@ class LoadSession:
             refused += unit.views_refused.total()
             if refused:
                 self.report.refused.append(
-                    f"{refused} lines would be refused, so --strict loaded nothing: load without it to see them"
+                    f"{refused} line{'s' * (refused != 1)} would be refused, so --strict loaded nothing: "
+                    "load without it to see them"
                 )
             return
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
 UNKNOWN_TYPE = "Unknown"
+VIEW_CHECK = "view "  # begins the name of the check of a line that only a view of the mart refuses
 
 
 class ChunkKind(StrEnum):

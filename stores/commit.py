@@ -37,7 +37,7 @@ def commit(
         _refused(connection, unit, report, counts, now)
         _insert(connection, "validation", _findings(unit, report))
         _insert(connection, "unread", _unread(unit, report))
-        _insert(connection, "receipt", [_receipt(r, report, now) for r in unit.receipts])
+        _insert(connection, "receipt", _receipts(connection, unit, report, now))
         _watermarks(connection, unit, report, types, now)
         for name, one in counts.items():
             report.count(name).add(one)
@@ -142,6 +142,21 @@ def _unread(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:
     ]
 
 
+def _receipts(
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, now: datetime
+) -> list[dict[str, object]]:
+    """The unit's receipts, in place of earlier ones of the same bytes."""
+    if not unit.receipts:
+        return []
+    new = ", ".join(f"({text(r.sha256.hex())}, {text(r.as_of.isoformat())}::TIMESTAMPTZ)" for r in unit.receipts)
+    connection.execute(
+        f"DELETE FROM etl.receipt r USING (VALUES {new}) n(sha256, as_of) "
+        "WHERE r.source = ? AND r.sha256 = n.sha256 AND r.as_of <= n.as_of",
+        [report.source],
+    )
+    return [_receipt(receipt, report, now) for receipt in unit.receipts]
+
+
 def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, object]:
     return {
         "source": report.source,
@@ -191,8 +206,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Ma
     columns = BOOKKEEPING[table]
     schema = {c.name: polars_dtype(c.dtype) for c in columns}
     frame = pl.DataFrame(rows, schema=schema)
-    connection.register("bookkeeping_rows", frame.to_arrow())
+    connection.register("~rows", frame.to_arrow())
     try:
-        connection.execute(f"INSERT INTO etl.{quoted(table)} BY NAME SELECT * FROM bookkeeping_rows")
+        connection.execute(f'INSERT INTO etl.{quoted(table)} BY NAME SELECT * FROM "~rows"')
     finally:
-        connection.unregister("bookkeeping_rows")
+        connection.unregister("~rows")

@@ -15,6 +15,8 @@ import duckdb
 from schemas.records import Counts
 from stores.sql import files, quoted, text
 
+# Temporary tables hide those of the mart that are called the same: no view can have such a name.
+_INCOMING, _VERDICT, _REVIVED = '"~incoming"', '"~verdict"', '"~revived"'
 STAGE_ROW = "~row"  # number of a row in the stage, unique within a commit unit
 
 _TIME = ("last_updated", "last_updated_nanos")
@@ -74,7 +76,7 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Count
         connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}")
         return {kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)}
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {quoted(STAGE_ROW)} AS stage_row, {step.keys}, "
+        f"CREATE OR REPLACE TEMP TABLE {_INCOMING} AS SELECT {quoted(STAGE_ROW)} AS stage_row, {step.keys}, "
         f"version_id, last_updated, last_updated_nanos, content_hash FROM {step.staged}"
     )
     _judge(connection, step)
@@ -84,11 +86,11 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Count
 
 def _uncontested(connection: duckdb.DuckDBPyConnection, step: Merge) -> bool:
     """True when no identity comes twice and none is known: then every staged row simply goes in."""
-    here = f"{step.main} SEMI JOIN incoming USING ({step.keys})"
+    here = f"{step.main} SEMI JOIN {_INCOMING} USING ({step.keys})"
     known = f"SELECT 1 FROM {here} WHERE source = {text(step.source)} LIMIT 1"
     row = connection.execute(
-        f"WITH incoming AS MATERIALIZED (SELECT {step.keys} FROM {step.staged}) "
-        f"SELECT count(*) = count(DISTINCT ({step.keys})) AND (SELECT count(*) FROM ({known})) = 0 FROM incoming"
+        f"WITH {_INCOMING} AS MATERIALIZED (SELECT {step.keys} FROM {step.staged}) "
+        f"SELECT count(*) = count(DISTINCT ({step.keys})) AND (SELECT count(*) FROM ({known})) = 0 FROM {_INCOMING}"
     ).fetchone()
     return row == (True,)
 
@@ -102,17 +104,17 @@ def _judge(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     """
     stored = " UNION ALL ".join(
         f"SELECT {origin} AS origin, NULL AS stage_row, {step.keys}, version_id, last_updated, "
-        f"last_updated_nanos, content_hash FROM {table} SEMI JOIN incoming USING ({step.keys}) "
+        f"last_updated_nanos, content_hash FROM {table} SEMI JOIN {_INCOMING} USING ({step.keys}) "
         f"WHERE source = {text(step.source)}"
         for origin, table in (("'main'", step.main), ("'history'", step.history))
     )
     connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE verdict AS
+        f"""CREATE OR REPLACE TEMP TABLE {_VERDICT} AS
         WITH versions AS (
             SELECT *, {_ORDER.replace("last_updated, last_updated_nanos,", "", 1)} FROM (
                 {stored} UNION ALL
                 SELECT 'new', stage_row, {step.keys}, version_id, last_updated, last_updated_nanos, content_hash
-                FROM incoming)
+                FROM {_INCOMING})
         ), contents AS (
             SELECT {step.keys}, content_hash,
                    CASE WHEN bool_or(origin = 'main') THEN 'main' WHEN bool_or(origin = 'history') THEN 'history'
@@ -139,20 +141,20 @@ def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     Wide rows only stream through: a join builds its table of the narrow verdict, whatever the size of the load. A MERGE
     that updates would hold all the new rows in memory at once.
     """
-    fates = set(connection.execute("SELECT DISTINCT origin, top FROM verdict").fetchall())
+    fates = set(connection.execute(f"SELECT DISTINCT origin, top FROM {_VERDICT}").fetchall())
     same = f"USING ({step.keys}, content_hash)"
     source, load = text(step.source), text(step.load_id)
     back, out = ("history", True) in fates, ("main", False) in fates
     if back:  # what comes back out of history must be taken before the rows it replaces go in
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE revived AS SELECT h.* EXCLUDE (superseded_by) FROM {step.history} h "
-            f"SEMI JOIN (SELECT * FROM verdict WHERE top AND origin = 'history') v {same} WHERE h.source = {source}"
+            f"CREATE OR REPLACE TEMP TABLE {_REVIVED} AS SELECT h.* EXCLUDE (superseded_by) FROM {step.history} h "
+            f"SEMI JOIN (SELECT * FROM {_VERDICT} WHERE top AND origin = 'history') v {same} WHERE h.source = {source}"
         )
         _delete(connection, step, step.history, "v.top AND v.origin = 'history'")
     if out:
         connection.execute(
             f"INSERT INTO {step.history} BY NAME SELECT m.*, {load} AS superseded_by FROM {step.main} m "
-            f"SEMI JOIN (SELECT * FROM verdict WHERE NOT top AND origin = 'main') v {same} WHERE m.source = {source}"
+            f"SEMI JOIN (SELECT * FROM {_VERDICT} WHERE NOT top AND origin = 'main') v {same} WHERE m.source = {source}"
         )
         _delete(connection, step, step.main, "NOT v.top AND v.origin = 'main'")
     if ("new", False) in fates:
@@ -161,7 +163,7 @@ def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     if ("new", True) in fates:
         connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM {_staged_where(step, 'top')}")
     if back:
-        connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM revived")
+        connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM {_REVIVED}")
     if back or ("main", True) in fates:
         _touch(connection, step, step.main, "v.top AND v.origin IN ('main', 'history')")
     if out or ("history", False) in fates:
@@ -171,19 +173,19 @@ def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
 def _staged_where(step: Merge, fate: str) -> str:
     """The staged rows that the verdict names as new and of this fate."""
     row = quoted(STAGE_ROW)
-    chosen = f"(SELECT stage_row FROM verdict WHERE new AND {fate})"
+    chosen = f"(SELECT stage_row FROM {_VERDICT} WHERE new AND {fate})"
     return f"(SELECT s.* EXCLUDE ({row}) FROM {step.staged} s SEMI JOIN {chosen} v ON s.{row} = v.stage_row)"
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, where: str) -> None:
-    connection.execute(f"DELETE FROM {table} t USING verdict v WHERE {_match(step)} AND {where}")
+    connection.execute(f"DELETE FROM {table} t USING {_VERDICT} v WHERE {_match(step)} AND {where}")
 
 
 def _touch(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, where: str) -> None:
     """Content seen again at a later time (a row without `meta.lastUpdated`): only its time moves."""
     connection.execute(
         f"UPDATE {table} t SET last_updated = v.last_updated, last_updated_nanos = v.last_updated_nanos "
-        f"FROM verdict v WHERE {_match(step)} AND {where} "
+        f"FROM {_VERDICT} v WHERE {_match(step)} AND {where} "
         "AND (t.last_updated, t.last_updated_nanos) < (v.last_updated, v.last_updated_nanos)"
     )
 
@@ -206,7 +208,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Cou
     counts = {kind: Counts(read=n) for kind, n in _read(connection, step)}
     judged = connection.execute(
         f"SELECT {_kind(step)}, count(*) FILTER (top AND arrived > 0 AND origin <> 'main'), "
-        "count(*) FILTER (new AND NOT top) FROM verdict GROUP BY 1"
+        f"count(*) FILTER (new AND NOT top) FROM {_VERDICT} GROUP BY 1"
     ).fetchall()
     for kind, applied, superseded in judged:
         if kind in counts:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import duckdb
+
+from schemas.records import VIEW_CHECK
 
 _LISTED = "quarantine_id, source, resource_type, resource_id, reason, column_name, uri, line, quarantined_at, state"
 
@@ -35,6 +38,18 @@ def entry(connection: duckdb.DuckDBPyConnection, quarantine_id: str) -> dict[str
         connection.execute("SELECT * FROM etl.quarantine WHERE starts_with(quarantine_id, ?) LIMIT 2", [quarantine_id])
     )
     return found[0] if len(found) == 1 and quarantine_id else None
+
+
+def refused_by_views(connection: duckdb.DuckDBPyConnection, source: str, uris: Collection[str]) -> dict[str, int]:
+    """How many lines of these files stand in the quarantine because of a view of the mart alone, by view."""
+    if not uris:
+        return {}
+    counts = connection.execute(
+        f"SELECT check_name, count(*) FROM etl.quarantine WHERE source = ? AND state = 'open' "
+        f"AND starts_with(check_name, '{VIEW_CHECK}') AND uri IN (SELECT unnest(?)) GROUP BY 1",
+        [source, sorted(uris)],
+    ).fetchall()
+    return {check.removeprefix(VIEW_CHECK): lines for check, lines in counts}
 
 
 def records(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -10,28 +10,32 @@ import duckdb
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed)."""
+    """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
+
+    ``again``: it must be read again, for a view that was added since.
+    """
 
     as_of: datetime
     as_of_given: bool
     resources: tuple[tuple[str, int, int, int], ...]
+    again: bool
 
 
 class Receipts:
     """The receipts of one source, read once when a load begins."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None = None) -> None:
-        """``since``: what was taken in before counts as unknown, for a view was added then."""
+        """``since``: when the newest view of the mart was added."""
         self._known: dict[tuple[int, str], Known] = {}
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
-            "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)) "
-            "FROM etl.receipt WHERE source = ? AND committed_at >= coalesce(?, committed_at) ORDER BY as_of",
-            [source, since],
+            "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
+            "coalesce(committed_at < ?, false) FROM etl.receipt WHERE source = ? ORDER BY as_of",
+            [since, source],
         ).fetchall()
-        for size, sha256, as_of, given, resources in rows:
+        for size, sha256, as_of, given, resources, again in rows:
             counts = tuple((r["t"], r["n"], r["q"], r["s"]) for r in resources or ())
-            self._known[size, sha256] = Known(as_of, given, counts)
+            self._known[size, sha256] = Known(as_of, given, counts, again)
         self._sizes = {size for size, _ in self._known}
 
     def may_know(self, size: int) -> bool:
@@ -39,11 +43,10 @@ class Receipts:
         return size in self._sizes
 
     def find(self, size: int, sha256: bytes, as_of: datetime | None) -> Known | None:
-        """The receipt of a partition that need not be read again.
+        """The receipt of a partition that was taken in before.
 
-        A partition given a later time (``as_of``: a manifest's or the user's; None: none was given) is read again,
-        for its
-        rows without `meta.lastUpdated` were then seen later.
+        A partition given a later time (``as_of``: a manifest's or the user's; None: none was given) is not known, for
+        its rows without `meta.lastUpdated` were then seen later.
         """
         known = self._known.get((size, sha256.hex()))
         if known is None or (as_of is not None and as_of > known.as_of):

@@ -88,7 +88,7 @@ class Stage:
     def _view(self, name: str, frame: pl.DataFrame) -> StagedTable:
         number = self._next()
         lines = pl.col(STAGE_LINE).cast(pl.Int64) + (number << _ROW_BITS)
-        path = self._write(frame.with_columns(lines), f"view-{name}", number)
+        path = self._write(frame.with_columns(lines), "view", number)
         return StagedTable(name, path, frame.height, {})
 
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:

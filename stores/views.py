@@ -14,6 +14,7 @@ from schemas.view_table import VIEW_IDENTITY, ViewTable
 from stores.ddl import RESOURCE_TABLE, create_table
 from stores.sql import files, quoted, text
 
+_CHOSEN = '"~chosen"'  # a temporary table; no view can be called that
 STAGE_LINE = "~line"  # staged rows of one resource have the same
 
 
@@ -30,6 +31,9 @@ def add_view(
     for column in columns:
         if column.name.lower() in {c.name for c in VIEW_IDENTITY}:
             raise UsageError(f"every table of a view has a column {column.name!r} of its own: name the other otherwise")
+    names = [column.name.lower() for column in columns]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"columns called {twice[0]!r} differ only in case, which SQL does not tell apart: rename one")
     there = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'main' AND lower(table_name) = ?"
     if connection.execute(there, [name.lower()]).fetchone() != (0,):
         raise UsageError(f"the mart has a table or view called {name!r} already: give the view another name")
@@ -86,12 +90,12 @@ def _fill(
         return
     staged = f"read_parquet({files(made)}, union_by_name = true)"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT min({quoted(STAGE_LINE)}) AS line FROM {staged} s "
+        f"CREATE OR REPLACE TEMP TABLE {_CHOSEN} AS SELECT min({quoted(STAGE_LINE)}) AS line FROM {staged} s "
         f"SEMI JOIN ({current}) m ON s.resource_id = m.id AND s.content_hash = m.content_hash "
         f"ANTI JOIN (SELECT resource_id, content_hash FROM {into} WHERE source = {who}) v "
         "USING (resource_id, content_hash) GROUP BY resource_id, s.content_hash"
     )
     connection.execute(
         f"INSERT INTO {into} BY NAME SELECT {who} AS source, {text(load_id)} AS load_id, s.* EXCLUDE "
-        f"({quoted(STAGE_LINE)}) FROM {staged} s SEMI JOIN chosen ON s.{quoted(STAGE_LINE)} = chosen.line"
+        f"({quoted(STAGE_LINE)}) FROM {staged} s SEMI JOIN {_CHOSEN} c ON s.{quoted(STAGE_LINE)} = c.line"
     )

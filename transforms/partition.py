@@ -16,17 +16,17 @@ import polars as pl
 
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, OversizedLine, Rejection
+from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, Finding, OversizedLine, Rejection
 from schemas.table import INVALID
 from transforms.check import Failure, check
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
-from transforms.decode.reading import ROW_NUMBER
 from transforms.decode.unwrap import resources_of
 from transforms.normalise import FLAG_MARKS, normalise
 from transforms.sample import Sampler, Sampling
 from transforms.times import fhir_times
+from transforms.views.fill import ROW_NUMBER
 
 RESOURCE_TABLE = "resource"
 IDENTITY_FRAME = ("id", "version_id", "last_updated", "last_updated_nanos", "content_hash")
@@ -169,7 +169,7 @@ def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int]
     for filled in batch.filled:
         for bad in filled.refused:
             if bad.row not in gone:
-                refused = _rejection(work, bad.row, batch.resource_type, bad.fault, f"view {filled.name}")
+                refused = _rejection(work, bad.row, batch.resource_type, bad.fault, f"{VIEW_CHECK}{filled.name}")
                 result.rejections.append(replace(refused, view=filled.name))
                 result.views_refused[filled.name] += 1
         of_row = identity.select(pl.col("id").alias("resource_id"), "content_hash", batch.rows.alias(ROW_NUMBER))

@@ -30,8 +30,9 @@ class Asked:
     ``query`` renders the SQL over a file, rows in the order of its lines. ``shape`` is all that it may read (None:
     no more than ``id`` and ``meta``); it must be one object for all chunks, as patterns and types are kept by it.
     ``literals`` names the decimals whose digits are kept. ``row_each``: every line gives exactly one row.
-    ``own_errors`` are the texts with which the query itself may fail, through no fault of a line's form. With
-    ``names_rows`` its errors name the row that they are about (:data:`ROW_NUMBER`), and only that one is refused.
+    ``own_errors`` are the texts with which the query itself may fail, through no fault of a line's form.
+    ``unmakeable`` renders the query for the numbers (from 1) of the lines that it then fails for, so that only these
+    are refused.
     """
 
     resource_type: str
@@ -40,7 +41,7 @@ class Asked:
     literals: frozenset[str]
     row_each: bool = True
     own_errors: frozenset[str] = frozenset()
-    names_rows: bool = False
+    unmakeable: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class LineReader:
             suspects = matching(text, generic_suspicion() if asked.shape is None else suspicion(asked.shape))
         bad = _suspected(asked, lines, rows, text, suspects) if len(suspects) else []
         searches = (self._all_typed, self._complained_of, self._all_strictly)
-        for search in (self._named, *searches) if asked.names_rows else searches:
+        for search in searches if asked.unmakeable is None else (self._unmakeable, *searches):
             keep, good = _without(text, rows, bad)
             raw = self._try(asked, good)
             if raw is not None:
@@ -97,20 +98,17 @@ class LineReader:
         assert empty is not None
         return empty
 
-    def _named(self, asked: Asked, _: Lines, rows: pl.Series, text: pl.Series) -> list[Refused]:
-        """The rows that the errors of the query name, one after the other; each time what lies behind is tried again.
-
-        DuckDB works on vectors: what stands a whole one before an error has passed.
-        """
-        bad: list[Refused] = []
-        begin = 0
-        while (named := _ROW.search(_ERROR_KIND.sub("", self._complaint))) is not None:
-            at = begin + int(named[2]) - 1
-            bad.append(Refused(rows[at], asked.resource_type, Fault(Reason.VIEW_VIOLATED, None, named[1])))
-            rows, text = (pl.concat([column[:at], column[at + 1 :]]) for column in (rows, text))
-            begin, self._complaint = max(begin, at - _VECTOR), ""
-            self._try(asked, text[begin:])
-        return bad
+    def _unmakeable(self, asked: Asked, _: Lines, rows: pl.Series, text: pl.Series) -> list[Refused]:
+        """The lines for which the query itself fails, when it said that it does."""
+        if asked.unmakeable is None or (why := _own_error(self._complaint, asked)) is None:
+            return []
+        with memory_file(text_bytes(keep_digits(text, asked.literals)[0])) as path:
+            try:
+                numbers = self._connection.sql(asked.unmakeable(path)).fetchall()
+            except (duckdb.InvalidInputException, duckdb.DataError):
+                return []  # a line is bad in itself
+        fault = Fault(Reason.VIEW_VIOLATED, None, why if len(asked.own_errors) == 1 else Reason.VIEW_VIOLATED.meaning)
+        return [Refused(rows[number - 1], asked.resource_type, fault) for (number,) in numbers]
 
     def _all_typed(self, asked: Asked, lines: Lines, rows: pl.Series, _: pl.Series) -> list[Refused]:
         return _judged(asked, lines, rows, strictly=False)
@@ -145,9 +143,10 @@ class LineReader:
             try:
                 result = self._connection.sql(asked.query(path)).to_arrow_table()
             except (duckdb.InvalidInputException, duckdb.DataError) as error:
-                if (own := _own_error(error, asked)) is not None:
-                    raise UsageError(own) from None
                 self._complaint = str(error)
+                own = _own_error(self._complaint, asked)
+                if own is not None and asked.unmakeable is None:
+                    raise UsageError(own) from None
                 return None
         if asked.row_each and result.num_rows != len(text):
             return None
@@ -168,23 +167,12 @@ class LineReader:
         return pl.concat([first, second], how="vertical"), bad_first + bad_second
 
 
-ROW_NUMBER = "~line"  # the column that numbers the rows of a query whose errors name them
-_VECTOR = 2048
-_ROW = re.compile(rf"^(.*) {ROW_NUMBER} (\d+)")
-
-
-def naming_rows(query: str) -> str:
-    """The query with errors that end with the number of their row."""
-    return _OWN.sub(rf"""error(\1 || ' {ROW_NUMBER} ' || "{ROW_NUMBER}")""", query)
-
-
-_OWN = re.compile(r"error\(('(?:[^']|'')*')\)")
 _ERROR_KIND = re.compile(r"^[A-Za-z ]+ Error: ")
 
 
-def _own_error(error: Exception, asked: Asked) -> str | None:
+def _own_error(complaint: str, asked: Asked) -> str | None:
     """The error of the query itself, None when it is DuckDB's complaint about a line."""
-    text = _ERROR_KIND.sub("", str(error)).split("\n", 1)[0]
+    text = _ERROR_KIND.sub("", complaint).split("\n", 1)[0]
     return text if text in asked.own_errors else None
 
 

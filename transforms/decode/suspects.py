@@ -12,7 +12,7 @@ import functools
 import itertools
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -25,15 +25,16 @@ _SIGNS = (
     r"\\u0000|\\u[dD]",
     r"\[[\[ \t\r]",
     r"[\x0b\x0c]",
-    r"[:,\[ \t\r-](?:NaN|nan|Inf|inf)",
+    r"[:,\[ \t\r-](?i:nan|inf)",
     r"[}\]]{12}",
+    r"\\u00[^\"]*\"\s*:",  # a key spelled with escapes, which no pattern finds by its name
 )
 _TOO_GREAT = r"-?(?:[0-9.]+[eE]\+?[0-9]{3}|[0-9]{200})"
 
 # Outside strings these are no FHIR JSON; inside strings they are rare.
 _ALWAYS = (
     r",\s*[}\]]",  # trailing comma
-    r"[:,\[]\s*-?(?:NaN|Inf|nan|inf)",
+    r"[:,\[]\s*-?(?i:nan|inf)",
     r"\\u0000",
     r"\\u[dD][89a-fA-F]",  # surrogates: pairs are fine, halves are not
     r"\[\s*\[",  # FHIR has no list of lists
@@ -57,14 +58,15 @@ def suspicion(shape: Shape) -> tuple[str, ...]:
     leaves = list(shape.leaves())
     begins: dict[str, set[str]] = {"text": {"object"}}  # every resource may have a narrative, which nothing reads
     firsts: dict[str, set[str]] = {"text": set(_NARRATIVE)}
+    many = frozenset(_lists_of_objects(shape))
     for leaf in leaves:
         begins.setdefault(leaf.path[-1], set()).add("list" if leaf.many else leaf.json_type)
         for key, inner in itertools.pairwise(leaf.path):
             begins.setdefault(key, set()).add("object")
-            firsts.setdefault(key, set(_OF_ANY_ELEMENT)).add(inner)
+            firsts.setdefault(key, set()).add(inner)
     by_pattern: dict[str, list[str]] = {}
     for key, kinds in sorted(begins.items()):
-        by_pattern.setdefault(_wrong_value(kinds), []).append(re.escape(key))
+        by_pattern.setdefault(_wrong_value(kinds, key in many), []).append(re.escape(key))
     typed = [f'"(?:{"|".join(keys)})"\\s*:\\s*{wrong}' for wrong, keys in by_pattern.items() if wrong]
     mixed = [
         f'"{re.escape(key)}"\\s*:\\s*\\{{\\s*(?:\\}}|"{_none_of(sorted(firsts[key]))})'
@@ -94,6 +96,14 @@ def _no_ending(endings: list[str]) -> str:
     return f"(?:[^{''.join(map(re.escape, after))}]{''.join(f'|{other}' for other in others)})"
 
 
+def _lists_of_objects(shape: Shape) -> Iterator[str]:
+    for child in shape.children.values():
+        if not child.is_leaf():
+            if child.many:
+                yield child.key
+            yield from _lists_of_objects(child)
+
+
 @functools.cache
 def needs_strictness() -> str:
     """A regular expression for lines that only a full parse can judge."""
@@ -107,26 +117,26 @@ def generic_suspicion() -> tuple[str, ...]:
 
 
 # Under a key that is read as text here and as an object there, an object that begins as none there does is no text.
-_OF_ANY_ELEMENT = ("id", "extension")
-_NARRATIVE = (*_OF_ANY_ELEMENT, "status", "_status", "div")
+_NARRATIVE = ("status", "_status", "div")
 
 # How a value of each kind may begin; null may stand anywhere (and means that nothing is there).
-_BEGINS = {"string": '"', "number": "0-9\\-", "integer": "0-9\\-", "boolean": "tf", "list": "\\[", "object": "{\\["}
+_BEGINS = {"string": '"', "number": "0-9\\-", "integer": "0-9\\-", "boolean": "tf", "list": "\\[", "object": "{"}
 _QUOTED_NUMBER = '"-?[0-9.eE+-]+"'
 
 
-def _wrong_value(kinds: set[str]) -> str:
+def _wrong_value(kinds: set[str], many: bool) -> str:
     """What must not follow a key that is read as these kinds, anywhere in the type; objects alone DuckDB checks
-    itself.
+    itself. ``many``: some of the objects stand in lists.
     """
     if kinds == {"object"}:
         return ""
-    wrong = ["[^n\\s" + "".join(sorted({_BEGINS[k] for k in kinds})) + "]"]
+    begins = {_BEGINS[k] for k in kinds} | ({"\\["} if many else set())
+    wrong = ["[^n\\s" + "".join(sorted(begins)) + "]"]
     if "string" in kinds and kinds & {"number", "integer"}:
         wrong.append(_QUOTED_NUMBER)  # text under a key that holds text here and numbers there
     if "integer" in kinds and "number" not in kinds:
         wrong.append("-?[0-9]+[.eE]")
-    if "object" in kinds and "list" not in kinds:
+    if many and "list" not in kinds:
         wrong.append("\\[\\s*[^{\\s\\]n]")  # a list under a key that holds text here and a list of objects there
     if "list" in kinds:
         wrong.append('\\[\\s*[^"\\s\\]n]')

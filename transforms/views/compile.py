@@ -7,6 +7,7 @@ duckdb.sql(view.sql(source))
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,6 +43,7 @@ class CompiledView:
     shape: Shape
     _select: str
     _where: str
+    _row: str  # all that the query works out for a resource, as one value
 
     def sql(self, source: str, carried: str | None = None) -> str:
         """The query over ``source``: a table, a table function or a subquery in parentheses.
@@ -51,6 +53,20 @@ class CompiledView:
         also = "" if carried is None else f", {identifier(carried)}"
         return self._select.replace(_CARRIED, also).replace(_SOURCE, f"{source}{self._where}")
 
+    def own_errors(self) -> frozenset[str]:
+        """The texts of the errors that the query raises for a resource it cannot make rows of."""
+        return frozenset(text.replace("''", "'") for text in re.findall(_ERROR, self._select + self._where))
+
+    def unmakeable(self, source: str, number: str) -> str:
+        """The query for the column ``number`` of the rows of ``source`` that :meth:`sql` cannot make rows of."""
+        # TRY takes nothing volatile, and error() is: a cast that cannot succeed takes its place.
+        where = self._where.removeprefix(" WHERE ") or "true"
+        fails = rf"CASE WHEN CAST('\1 ' || {identifier(number)} AS BOOLEAN) THEN NULL END"
+        row = re.sub(_ERROR, fails, f"CASE WHEN {where} THEN hash({self._row}) ELSE 0 END")
+        return f"SELECT {identifier(number)} FROM {source} WHERE TRY({row}) IS NULL"
+
+
+_ERROR = r"error\('((?:[^']|'')*)'\)"
 
 # Stand where the source and the column that is carried along go; no path can contain them, as FHIRPath has no controls.
 _SOURCE = "\0"
@@ -73,21 +89,22 @@ def compile_view(view: ViewDefinition) -> CompiledView:
     )
     names = {key: column.name for key, column in output.items()}
     where = " AND ".join(f"({condition.sql})" for condition in plan.conditions)
-    return CompiledView(
-        view.resource, columns, plan.scope.shape, _select(plan, names), f" WHERE {where}" if where else ""
-    )
+    select, row = _select(plan, names)
+    return CompiledView(view.resource, columns, plan.scope.shape, select, f" WHERE {where}" if where else "", row)
 
 
-def _select(plan: Plan, names: Mapping[str, str]) -> str:
-    """The query without its conditions: lists of rows are crossed and unnested once."""
+def _select(plan: Plan, names: Mapping[str, str]) -> tuple[str, str]:
+    """The query without its conditions (lists of rows are crossed and unnested once), and all its values as one."""
     maker = RowMaker()
     parts = maker.parts(plan.block)
     single = {key: sql for part in parts if part.one is not None for key, sql in part.one.items()}
     lists = [part for part in parts if part.one is None]
     if not lists:
         fields = ", ".join(f"{single[key]} AS {identifier(name)}" for key, name in names.items())
-        return f"SELECT {fields}{_CARRIED} FROM {_SOURCE}"
+        return f"SELECT {fields}{_CARRIED} FROM {_SOURCE}", f"[{', '.join(f'hash({sql})' for sql in single.values())}]"
     inner = "".join(f"{sql} AS {key}, " for key, sql in single.items())
     outer = ", ".join(f"{key if key in single else f'r.{key}'} AS {identifier(name)}" for key, name in names.items())
-    rows = f"SELECT {inner}unnest({maker.cross(lists).many}) AS r{_CARRIED} FROM {_SOURCE}"
-    return f"SELECT {outer}{_CARRIED} FROM ({rows})"
+    many = maker.cross(lists).many
+    rows = f"SELECT {inner}unnest({many}) AS r{_CARRIED} FROM {_SOURCE}"
+    values = ", ".join(f"hash({sql})" for sql in (*single.values(), many))
+    return f"SELECT {outer}{_CARRIED} FROM ({rows})", f"[{values}]"

@@ -15,11 +15,11 @@ from schemas.view_table import ViewTable
 from transforms.check import broken
 from transforms.decode.careful import Fault, Refused
 from transforms.decode.lines import Lines
-from transforms.decode.reading import ROW_NUMBER, Asked, LineReader, naming_rows
+from transforms.decode.reading import Asked, LineReader
 from transforms.ndjson import ndjson_source
 from transforms.times import fhir_times
 from transforms.views.compile import CompiledView, ViewColumn, compile_view
-from transforms.views.output import stored_sql, stored_type
+from transforms.views.output import is_instant, stored_sql
 
 # FHIR R4 2.24.0.1
 _FORMS = {
@@ -32,8 +32,10 @@ _FORMS = {
     "uuid": r"^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
     "time": r"^([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?$",
 }
-_LEAST = {"positiveInt": 1, "unsignedInt": 0}
-_TIMES = ("date", "dateTime")  # an instant has a type of its own
+ROW_NUMBER = "~line"  # the number of the line that a row is made of
+_LEAST = {"integer": -(2**31), "positiveInt": 1, "unsignedInt": 0}
+_MOST = 2**31 - 1
+_TIMES = ("date", "dateTime", "instant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Filler:
                 bad.setdefault(row, Refused(row, self._asked.resource_type, fault))
         if bad:
             frame = frame.filter(~pl.col(ROW_NUMBER).is_in(list(bad)))
-        return Filled(self.name, frame, list(bad.values()))
+        instants = [_instant(column) for column in self._view.columns if is_instant(column)]
+        return Filled(self.name, frame.with_columns(instants), list(bad.values()))
 
     def _named(self, refused: Refused) -> Refused:
         fault = refused.fault
@@ -98,18 +101,37 @@ class Filler:
 def _asked(view: CompiledView) -> Asked:
     read = {"resourceType": "VARCHAR"} | view.shape.columns()
 
-    def query(file: str) -> str:
-        numbered = f'SELECT *, row_number() OVER () AS "{ROW_NUMBER}" FROM {ndjson_source(file, read)}'
-        return naming_rows(stored_sql(view, f'({numbered} WHERE "resourceType" IS NOT NULL)', ROW_NUMBER))
+    def numbered(file: str) -> str:
+        rows = f'SELECT *, row_number() OVER () AS "{ROW_NUMBER}" FROM {ndjson_source(file, read)}'
+        return f'({rows} WHERE "resourceType" IS NOT NULL)'
 
-    return Asked(view.resource, query, view.shape, view.shape.literals(), row_each=False, names_rows=True)
+    return Asked(
+        view.resource,
+        lambda file: stored_sql(view, numbered(file), ROW_NUMBER),
+        view.shape,
+        view.shape.literals(),
+        row_each=False,
+        own_errors=view.own_errors(),
+        unmakeable=lambda file: view.unmakeable(numbered(file), ROW_NUMBER),
+    )
+
+
+def _instant(column: ViewColumn) -> pl.Expr:
+    """A column of instants as sent, all of them valid, as times."""
+    kind = pl.Datetime("us", "UTC")
+
+    def parsed(one: pl.Expr) -> pl.Expr:
+        return one.map_batches(lambda texts: fhir_times(texts, "instant")["at"], kind)
+
+    value = pl.col(column.name)
+    return value.list.eval(parsed(pl.element())) if column.collection else parsed(value)
 
 
 def _checks(column: ViewColumn) -> list[RowCheck]:
     """What FHIR R4 asks of the values of a primitive type; of a collection each value is asked."""
     value = pl.col(column.name)
     kind, name = column.fhir_type, column.name
-    text = stored_type(column).removesuffix("[]") == "VARCHAR"
+    text = column.duckdb_type.removesuffix("[]") == "VARCHAR"
     holds: Callable[[pl.Expr], pl.Expr] | None = None
     reason = Reason.INVALID_FORMAT
     if text and kind in _FORMS:
@@ -120,7 +142,7 @@ def _checks(column: ViewColumn) -> list[RowCheck]:
         holds = lambda one: one.map_batches(lambda texts: ~fhir_times(texts, kind)["invalid"], pl.Boolean)  # noqa: E731
     elif kind in _LEAST and not column.hinted:
         reason = Reason.OUT_OF_RANGE
-        holds = lambda one: one >= _LEAST[kind]  # noqa: E731
+        holds = lambda one: one.is_between(_LEAST[kind], _MOST)  # noqa: E731
     if holds is None:
         return []
     asked = value.list.eval(holds(pl.element())).list.all() if column.collection else holds(value)

@@ -63,16 +63,23 @@ def _typed(view: CompiledView, rows: str) -> str:
 
 
 def stored_sql(view: CompiledView, source: str, carried: str) -> str:
-    """The query over ``source`` that gives rows as a table of a mart stores them, and the column ``carried``."""
-    columns = [_as(column, stored_type(column)) for column in view.columns]
+    """The query over ``source`` that gives rows as a table of a mart stores them, but instants as sent; and the column
+    ``carried``.
+    """
+    columns = [_as(c, c.duckdb_type if is_instant(c) else stored_type(c)) for c in view.columns]
     return f"SELECT {', '.join(columns)}, {identifier(carried)} FROM ({view.sql(source, carried)})"
 
 
 def stored_type(column: ViewColumn) -> str:
     """The DuckDB type of a column as it is stored: of what is as sent only instants have a type of their own."""
-    if column.fhir_type == "instant" and not column.hinted:
+    if is_instant(column):
         return f"TIMESTAMP WITH TIME ZONE{_many(column)}"
     return f"VARCHAR{_many(column)}" if _value_type(column) == "JSON" else column.duckdb_type
+
+
+def is_instant(column: ViewColumn) -> bool:
+    """True for instants that are stored as such."""
+    return column.fhir_type == "instant" and not column.hinted
 
 
 def _as(column: ViewColumn, wanted: str) -> str:

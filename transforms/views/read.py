@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -61,9 +60,6 @@ class ViewReader:
         return ViewRows(found.raw, len(rows), reasons)
 
 
-_OWN_ERROR = re.compile(r"error\('((?:[^']|'')*)'\)")
-
-
 def asked_by(view: CompiledView, form: Format) -> Asked:
     """What a view asks of the lines of its type, with its rows in a format."""
     read = {"resourceType": "VARCHAR"} | view.shape.columns()
@@ -72,5 +68,5 @@ def asked_by(view: CompiledView, form: Format) -> Asked:
         used = 'WHERE "resourceType" IS NOT NULL'
         return output_sql(view, form, f"(SELECT * FROM {ndjson_source(file, read)} {used})")
 
-    own = {text.replace("''", "'") for text in _OWN_ERROR.findall(view.sql("x"))}
-    return Asked(view.resource, query, view.shape, view.shape.literals(), row_each=False, own_errors=frozenset(own))
+    literals, own = view.shape.literals(), view.own_errors()
+    return Asked(view.resource, query, view.shape, literals, row_each=False, own_errors=own)

@@ -177,6 +177,71 @@ def test_what_only_the_view_refuses_is_in_the_quarantine_and_in_the_table(clinma
     assert "2024-02-30" not in out + err
 
 
+def test_a_view_does_not_change_when_rows_were_seen(clinmart: Command) -> None:
+    """Rows without `meta` keep the time at which they were first read when they are read again for a view."""
+    bare = {k: v for k, v in observation().items() if k != "meta"}
+    old = written("old.ndjson", bare | {"code": {"text": "old"}})
+    new = written("new.ndjson", bare | {"code": {"text": "new"}})
+    for file in (old, new):
+        clinmart("load", file, "--mart", "m", "--source", "s")
+    clinmart("view", "add", view({"column": [{"name": "text", "path": "code.text"}]}), "--mart", "m")
+    for files in ((old,), (new, old)):
+        code, out, _ = clinmart("load", *files, "--mart", "m", "--source", "s", "--json")
+        assert (code, json.loads(out)["resources"]["Observation"]["duplicate"]) == (0, len(files))
+        assert rows("SELECT code_text FROM observation") == [("new",)]
+    assert rows("SELECT text FROM results") == [("new",)]
+    assert rows("SELECT count(*) FROM etl.receipt") == [(2,)]
+
+
+def test_a_text_cannot_pass_for_an_error_of_the_view(clinmart: Command) -> None:
+    """What DuckDB says of a value names no row, and is not told."""
+    instant = RESULTS[4] | {"path": "extension('u').value.ofType(instant)"}
+    clinmart("view", "add", view({"column": [instant, RESULTS[3]]}), "--mart", "m")
+    for number, said in enumerate(("JOHN DOE ~line 1", "JOHN DOE ~line 9", "infinity", "2024-01-01", "epoch")):
+        bad = observation(f"bad{number}", extension=[{"url": "u", "valueInstant": said}])
+        file = written(f"{number}.ndjson", observation(f"good{number}"), bad)
+        assert clinmart("load", file, "--mart", "m", "--source", "s")[0] == 3
+    assert rows("SELECT count(*), count(DISTINCT resource_id) FROM results") == [(5, 5)]
+    found = rows("SELECT resource_id, reason, message FROM etl.quarantine ORDER BY 1")
+    assert [(ident, reason) for ident, reason, _ in found] == [(f"bad{n}", "invalid_time") for n in range(5)]
+    assert not [said for *_, said in found if "JOHN" in said]
+
+
+@pytest.mark.parametrize("name", ["chosen", "incoming", "verdict", "revived", "rows", "x" * 250])
+def test_any_name_of_a_table_does(clinmart: Command, name: str) -> None:
+    """None hides behind a table that a commit needs for itself."""
+    assert clinmart("view", "add", view({"column": [RESULTS[0]]}, name), "--mart", "m")[0] == 0
+    for version in (1, 2):
+        file = written(f"{version}.ndjson", observation("a", version))
+        assert clinmart("load", file, "--mart", "m", "--source", "s")[0] == 0
+    assert rows(f"SELECT code FROM {name}") == [("c2",)]
+
+
+def test_many_refused_resources_take_no_longer(clinmart: Command) -> None:
+    """They are found by one more query, not one by one; the same load again says them again."""
+    clinmart("view", "add", view({"column": [RESULTS[3]]}), "--mart", "m")
+    several = [observation(f"o{i}", note=[{"text": "a"}, {"text": "b"}]) for i in range(20_000)]
+    file = written("a.ndjson", *several, observation("good", note=[{"text": "n"}]))
+    for _ in range(2):
+        code, out, _ = clinmart("load", file, "--mart", "m", "--source", "s", "--sample", "0", "--json")
+        report = json.loads(out)
+        assert (code, report["status"], report["views"]) == (3, "quarantined", {"results": {"refused": 20_000}})
+        assert report["seconds"] < 30
+    assert rows("SELECT resource_id, note FROM results") == [("good", "n")]
+    said = rows("SELECT DISTINCT message FROM etl.quarantine")
+    assert said == [("path note.text: more than one item where one is expected",)]
+
+
+def test_strict_says_that_a_view_refuses(clinmart: Command) -> None:
+    """All or nothing, with the reason."""
+    clinmart("view", "add", view({"column": [RESULTS[3]]}), "--mart", "m")
+    file = written("a.ndjson", observation(note=[{"text": "a"}, {"text": "b"}]))
+    code, _, err = clinmart("load", file, "--mart", "m", "--source", "s", "--strict")
+    assert code == 4
+    assert "1 line would be refused" in err
+    assert rows("SELECT count(*) FROM observation") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("select", "name", "said"),
     [
@@ -187,6 +252,7 @@ def test_what_only_the_view_refuses_is_in_the_quarantine_and_in_the_table(clinma
         ({"column": [RESULTS[0] | {"name": "group"}]}, "v", "'group' is a word of SQL"),
         ({"column": [RESULTS[0] | {"name": "Resource_Id"}]}, "v", "a column 'Resource_Id' of its own"),
         ({"column": [RESULTS[0] | {"path": "cod"}]}, "v", "code"),
+        ({"column": [RESULTS[0], RESULTS[3] | {"name": "CODE"}]}, "v", "differ only in case"),
     ],
 )
 def test_a_view_that_cannot_be_added(clinmart: Command, select: dict[str, Any], name: str | None, said: str) -> None:

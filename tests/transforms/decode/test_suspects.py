@@ -174,6 +174,30 @@ def test_an_object_of_another_place_under_a_mixed_key() -> None:
     assert len(run([BASE.replace(b'"718-7"', b'{"coding":[]}')]).rejections) == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "instead"),
+    [
+        (b'"unit":"g/dL"', b'"\\u0075nit":{"x":1}'),
+        (b'"value":13.5', b'"v\\u0061lue":true'),
+        (b'"value":13.5', b'"v\\u0061lue":"12"'),
+        (b'"code":"718-7"', b'"code":[{"a":1}]'),
+        (b'"text":"n"', b'"text":{"id":"x"}'),
+        (b'"text":"n"', b'"text":{"extension":[]}'),
+        (b'"value":13.5', b'"value":13.5,"foo":NAN'),
+        (b'"value":13.5', b'"value":-INF'),
+        (b'"value":13.5', b'"value":13.5,"foo":[1,nAn]'),
+    ],
+)
+def test_what_no_good_line_holds(sent: bytes, instead: bytes) -> None:
+    """Keys with escapes, lists for texts, objects for texts, what is no number: refused, alone and among others."""
+    assert sent in BASE
+    bad = BASE.replace(sent, instead, 1)
+    assert len(run([bad]).rejections) == 1
+    assert (
+        len(run([BASE, bad, BASE.replace(b'"status":"final"', b'"status":"final","status":"final"')]).rejections) == 2
+    )
+
+
 def test_the_line_is_sound() -> None:
     """What is spoiled below is accepted as it stands."""
     assert sound(BASE)
