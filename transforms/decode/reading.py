@@ -80,7 +80,7 @@ class LineReader:
             suspects = matching(text, generic_suspicion() if asked.shape is None else suspicion(asked.shape))
         bad = _suspected(asked, lines, rows, text, suspects) if len(suspects) else []
         searches = (self._all_typed, self._complained_of, self._all_strictly)
-        for search in searches if asked.unmakeable is None else (self._unmakeable, *searches):
+        for search in searches if asked.unmakeable is None else (self._unmakeable, *searches, self._unmakeable):
             keep, good = _without(text, rows, bad)
             raw = self._try(asked, good)
             if raw is not None:

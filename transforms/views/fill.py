@@ -58,11 +58,6 @@ class Filler:
         self._asked = _asked(self._view)
         self._checks = [check for column in self._view.columns for check in _checks(column)]
 
-    @property
-    def columns(self) -> tuple[ViewColumn, ...]:
-        """The columns of the view."""
-        return self._view.columns
-
     def fill(self, reader: LineReader, lines: Lines, rows: pl.Series, text: pl.Series) -> Filled:
         """The view's rows of the lines ``rows``, whose texts are ``text``.
 
