@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pandera.polars as pa
 import polars as pl
@@ -124,21 +124,22 @@ def _instant(column: ViewColumn) -> pl.Expr:
 
 def _checks(column: ViewColumn) -> list[RowCheck]:
     """What FHIR R4 asks of the values of a primitive type; of a collection each value is asked."""
-    value = pl.col(column.name)
-    kind, name = column.fhir_type, column.name
-    text = column.duckdb_type.removesuffix("[]") == "VARCHAR"
-    holds: Callable[[pl.Expr], pl.Expr] | None = None
-    reason = Reason.INVALID_FORMAT
-    if text and kind in _FORMS:
-        pattern = _FORMS[kind]
-        holds = lambda one: one.str.contains(pattern)  # noqa: E731 - the simplest way to say it
-    elif text and kind in _TIMES:
-        reason = Reason.INVALID_TIME
-        holds = lambda one: one.map_batches(lambda texts: ~fhir_times(texts, kind)["invalid"], pl.Boolean)  # noqa: E731
+    one = pl.element() if column.collection else pl.col(column.name)
+    kind = column.fhir_type
+    if column.duckdb_type.removesuffix("[]") == "VARCHAR":
+        if kind in _FORMS:
+            reason, holds = Reason.INVALID_FORMAT, one.str.contains(_FORMS[kind])
+        elif kind in _TIMES:
+            reason, holds = Reason.INVALID_TIME, one.map_batches(partial(_are_times, fhir_type=kind), pl.Boolean)
+        else:
+            return []
     elif kind in _LEAST and not column.hinted:
-        reason = Reason.OUT_OF_RANGE
-        holds = lambda one: one.is_between(_LEAST[kind], _MOST)  # noqa: E731
-    if holds is None:
+        reason, holds = Reason.OUT_OF_RANGE, one.is_between(_LEAST[kind], _MOST)
+    else:
         return []
-    asked = value.list.eval(holds(pl.element())).list.all() if column.collection else holds(value)
-    return [RowCheck(reason, name, asked, (name,))]
+    asked = pl.col(column.name).list.eval(holds).list.all() if column.collection else holds
+    return [RowCheck(reason, column.name, asked, (column.name,))]
+
+
+def _are_times(texts: pl.Series, fhir_type: str) -> pl.Series:
+    return ~fhir_times(texts, fhir_type)["invalid"]

@@ -2,93 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import duckdb
 import pytest
 
-from schemas.errors import UsageError
+from tests.transforms.fhirpath.resources import OBSERVATION, Run, on
 from transforms.fhirpath import PathError, Scope, compile_condition, compile_json, compile_path, constant
-from transforms.fhirpath.compile import Compiled
-
-PATIENT: dict[str, Any] = {
-    "resourceType": "Patient",
-    "id": "p1",
-    "active": True,
-    "birthDate": "1970-06",
-    "_birthDate": {"extension": [{"url": "time", "valueDateTime": "1970-06-01T10:00:00+02:00"}]},
-    "name": [
-        {"use": "official", "family": "Smith", "given": ["Ann", None, "Bea"], "_given": [None, {"id": "g2"}]},
-        {"use": "usual", "given": ["Annie"]},
-    ],
-    "telecom": [{"system": "phone", "value": "1", "rank": 2}, {"system": "email", "value": "a@b"}],
-    "multipleBirthInteger": 2,
-    "extension": [
-        {
-            "url": "race",
-            "extension": [
-                {"url": "omb", "valueCoding": {"code": "2106-3"}},
-                {"url": "text", "valueString": "x"},
-            ],
-        },
-        {"url": "sex", "valueCode": "F"},
-    ],
-    "generalPractitioner": [
-        {"reference": "Practitioner/d1"},
-        {"reference": "urn:uuid:d2"},
-        {"reference": "#d3"},
-        {"reference": "http://x.org/Practitioner/d4"},
-        {"reference": "Organization/d5/_history/2"},
-    ],
-    "contained": [
-        {"resourceType": "Practitioner", "id": "d3", "name": [{"family": "Doc"}]},
-        {"resourceType": "Organization", "id": "o", "name": "Ward"},
-    ],
-}
-OBSERVATION: dict[str, Any] = {
-    "resourceType": "Observation",
-    "id": "o1",
-    "identifier": [{"value": "i", "period": {"start": "2020-02", "end": "2020-02"}}],
-    "status": "final",
-    "code": {"coding": [{"system": "http://loinc.org", "code": "1-1"}, {"system": "x", "code": "X"}]},
-    "effectiveDateTime": "2020-02-03T04:05:06+01:00",
-    "issued": "2020-02-03T03:05:06.000Z",
-    "valueQuantity": {"value": 1.1, "#value": "1.10", "unit": "mg"},
-    "component": [
-        {"code": {"text": "a"}, "valueQuantity": {"value": 0.00012}},
-        {"code": {"text": "b"}, "valueQuantity": {"value": 5.0}},
-        {"code": {"text": "c"}, "valueString": "s"},
-        {"code": {"text": "d"}},
-    ],
-}
-Run = Callable[..., object]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Evaluate a path on one resource, as the loader does: typed NDJSON, one SELECT."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-
-    def evaluate(
-        path: str | Callable[[Scope], Compiled], resource: dict[str, Any] = PATIENT, **constants: object
-    ) -> object:
-        values = {name: constant(*value) for name, value in constants.items()}  # type: ignore[misc] # tuples
-        scope = Scope.root(resource["resourceType"], values)
-        compiled = compile_path(path, scope) if isinstance(path, str) else path(scope)
-        columns = scope.shape.columns() or {"id": "VARCHAR"}
-        file = tmp_path / "in.ndjson"
-        file.write_text(json.dumps(resource) + "\n")
-        row = connection.execute(
-            f"SELECT {compiled.sql} FROM read_ndjson(?, columns=?)", [str(file), columns]
-        ).fetchone()
-        assert row is not None
-        return row[0]
-
-    return evaluate
 
 
 @pytest.mark.parametrize(
@@ -303,83 +221,6 @@ def test_path_on_an_observation_gives(run: Run, path: str, expected: object) -> 
     assert run(path, OBSERVATION) == expected
 
 
-def test_digits_as_sent_or_the_shortest_text(run: Run) -> None:
-    """The sibling of a decimal wins; without one its text has no exponent and no ``.0``."""
-    one = run(lambda s: compile_path("value.ofType(Quantity).value", s, literal=True), OBSERVATION)
-    assert one == "1.10"
-    many = run(lambda s: compile_path("component.value.ofType(Quantity).value", s, literal=True), OBSERVATION)
-    assert many == ["0.00012", "5"]
-    first = run(lambda s: compile_path("component.valueQuantity.value.first()", s, literal=True), OBSERVATION)
-    assert first == "0.00012"
-
-
-@pytest.mark.parametrize("number", ["0.00001", "-0.0000123456789", "123456.789", "-4", "0", "1e-7", "12"])
-def test_text_of_a_double_is_its_digits(run: Run, number: str) -> None:
-    """Whatever the size, the text is the plain decimal notation."""
-    resource = {"resourceType": "Observation", "valueQuantity": {"value": float(number)}}
-    text = run(lambda s: compile_path("valueQuantity.value", s, literal=True), resource)
-    assert isinstance(text, str)
-    assert "e" not in text
-    assert float(text) == float(number)
-    if "e" not in number:
-        assert text == number
-
-
-def test_element_whole_is_json(run: Run) -> None:
-    """A repeating element is one JSON array, an item that was picked one object."""
-    whole = run(lambda s: compile_json("extension", s))
-    assert json.loads(str(whole)) == PATIENT["extension"]
-    item = run(lambda s: compile_json("name.where(use = 'usual').first()", s))
-    assert json.loads(str(item)) == PATIENT["name"][1]
-    each = run(lambda s: compile_json("name.where(given.exists())", s))
-    assert isinstance(each, list)
-    assert [json.loads(text) for text in each] == PATIENT["name"]
-    assert run(lambda s: compile_json("photo", s)) is None
-    assert run(lambda s: compile_json("birthDate", s)) == '"1970-06"'
-
-
-def test_element_whole_has_its_digits_as_sent(run: Run) -> None:
-    """The siblings that keep digits are no part of the data; a text that looks like one is."""
-    look_alike = '1,"#value":"1"'
-    quantity = {"value": 1.1, "#value": "1.10", "unit": look_alike}
-    resource = {
-        "resourceType": "Observation",
-        "valueQuantity": quantity,
-        "component": [{"valueQuantity": quantity}] * 2,
-    }
-
-    def texts(path: str) -> Callable[[Scope], Compiled]:
-        def compiled(scope: Scope) -> Compiled:
-            compile_path("valueQuantity.value", scope, literal=True)
-            return compile_json(path, scope)
-
-        return compiled
-
-    sent = '{"value":1.10,"unit":"1,\\"#value\\":\\"1\\""}'
-    assert run(texts("valueQuantity"), resource) == sent
-    assert run(texts("component"), resource) == f'[{{"valueQuantity":{sent}}},{{"valueQuantity":{sent}}}]'
-    assert run(texts("component.first()"), resource) == f'{{"valueQuantity":{sent}}}'
-    assert run(texts("component.where(true)"), resource) == [f'{{"valueQuantity":{sent}}}'] * 2
-
-
-def test_element_whole_and_its_children_at_once(run: Run) -> None:
-    """Where both are asked for, the children come out of the JSON, whichever was compiled first."""
-    for order in (True, False):
-        scope = Scope.root("Patient")
-        first = compile_json("extension", scope) if order else None
-        path = compile_path("extension('sex').value.ofType(code).first()", scope)
-        whole = first or compile_json("extension", scope)
-        assert scope.shape.columns() == {"extension": "JSON"}
-        assert run(lambda _, c=path, s=scope: _on(s, c, _)) == "F"
-        assert json.loads(str(run(lambda _, c=whole, s=scope: _on(s, c, _)))) == PATIENT["extension"]
-
-
-def _on(scope: Scope, compiled: Compiled, other: Scope) -> Compiled:
-    """Have the runner read what ``scope`` reads."""
-    other.shape.children.update(scope.shape.children)
-    return compiled
-
-
 def test_items_of_a_collection_are_a_scope(run: Run) -> None:
     """Paths inside an item share the shape of the collection and count its rows."""
     scope = Scope.root("Patient", {"use": constant("code", "usual")})
@@ -392,7 +233,7 @@ def test_items_of_a_collection_are_a_scope(run: Run) -> None:
     fields = f"[{given.sql}, {usual.sql}::VARCHAR, {index.sql}::VARCHAR, {whole.sql}]"
     sql = f"list_transform({names.sql}, lambda x1, n1: {fields})"
     names.__dict__["sql"] = sql
-    assert run(lambda s: _on(scope, names, s)) == [
+    assert run(lambda s: on(scope, names, s)) == [
         ["Ann Bea", "false", "0", None],
         ["Annie", "true", "1", None],
     ]
@@ -465,72 +306,3 @@ def test_condition_is_boolean(run: Run) -> None:
     assert run(lambda s: compile_condition("maritalStatus", s)) is None
     assert run(lambda s: compile_condition("active = false", s)) is False
     assert run(lambda s: compile_condition("deceased", s)) is None
-
-
-@pytest.mark.parametrize(
-    ("path", "at", "message"),
-    [
-        ("code.codding.code", 5, "CodeableConcept has no element 'codding', did you mean 'coding'"),
-        ("code.coding.first().cod", 20, "did you mean 'code'"),
-        ("valu.exists()", 0, "did you mean 'value'.*value\\[x\\]"),
-        ("value", 0, "pick one with ofType"),
-        ("component.value.first()", 16, "pick one with ofType"),
-        ("value.ofType(Address)", 6, "never a Address.*Quantity"),
-        ("value.ofType(Quantiti)", 6, "no type 'Quantiti'"),
-        ("value.extension", 6, "several types have"),
-        ("status.ofType(Quantity)", 7, "code is never a Quantity"),
-        ("status.foo", 7, "single value"),
-        ("code = code", 5, "single values, not CodeableConcept"),
-        ("status = 1", 7, "never holds between code and integer"),
-        ("status + 1", 7, "takes numbers"),
-        ("status.frst()", 7, "no function frst"),
-        ("status.where()", 7, "takes 1 argument"),
-        ("status.first(1)", 7, "takes 0 argument"),
-        ("status.startsWith(1)", 7, "argument 1 is a text, not integer"),
-        ("code.upper()", 5, "takes text or date or time, not CodeableConcept"),
-        ("contained.name", 10, "Pick the type of the resource"),
-        ("%nope", 0, "no constant %nope"),
-        ("$index", 0, "no meaning"),
-        ("where(status = 'x')", 0, "itself, not a value"),
-        ("$this", 0, "itself, not a value"),
-        ("subject = 'Patient/1'", 8, "between Reference and string"),
-        ("value.ofType(Quantity) > 5 'mg'", 25, "compare .value"),
-        ("code.coding[status]", 12, "index is an integer, not code"),
-        ("code.coding['a']", 12, "index is an integer"),
-        ("issued > @2020-01-01T10:00Z", 7, "needs its seconds"),
-        ("(1 + 1.5).lowBoundary()", 10, "digits as sent"),
-        ("status.getReferenceKey()", 7, "takes a Reference"),
-        ("subject.getReferenceKey(Patiant)", 8, "no resource type"),
-        ("status is 1", 10, "name of a type"),
-    ],
-)
-def test_wrong_paths_say_where_and_what_would_do(path: str, at: int, message: str) -> None:
-    """The error has the position in the path and a hint."""
-    with pytest.raises(PathError, match=message) as caught:
-        compile_path(path, Scope.root("Observation"))
-    assert caught.value.at == at
-    assert isinstance(caught.value, UsageError)
-    assert f"character {at + 1}" in str(caught.value)
-
-
-def test_unknown_resource_type() -> None:
-    """A scope of a type that R4 lacks is refused."""
-    with pytest.raises(UsageError, match="no type 'Patiant'"):
-        Scope.root("Patiant")
-
-
-def test_constants_have_the_type_they_say() -> None:
-    """A number for a code is a mistake."""
-    with pytest.raises(ValueError, match="a code is a string"):
-        constant("code", 1)
-    with pytest.raises(ValueError, match="a integer is a integer"):
-        constant("integer", 1.5)
-    assert constant("decimal", 1).type == "decimal"
-
-
-def test_changing_how_an_element_is_read_after_its_sql_was_rendered_is_refused() -> None:
-    """Rather than SQL that no longer fits the columns."""
-    scope = Scope.root("Patient")
-    assert compile_path("name.given", scope).sql
-    with pytest.raises(RuntimeError, match="'name' is asked for as JSON"):
-        compile_json("name", scope)
