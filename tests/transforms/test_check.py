@@ -143,3 +143,22 @@ def test_an_empty_resource_of_every_type(table: Any) -> None:
         expected = [Reason.RULE_VIOLATED]
     assert [bad.code for bad in result.rejections] == expected
     assert len(rows(result, table.name)) == (0 if expected else 1)
+
+
+def test_what_is_wrong_comes_before_what_does_not_fit_together() -> None:
+    """Of several faults of a row the first in the model's order is told, whatever stands around the row."""
+    verification = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+    clinical = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+    both = {
+        "resourceType": "Condition",
+        "id": "both",
+        "subject": {"reference": "Patient/p"},
+        "clinicalStatus": {"coding": [{"system": clinical, "code": "active"}]},
+        "verificationStatus": {"coding": [{"system": verification, "code": "entered-in-error"}]},
+        "onsetAge": {"value": 5, "comparator": "~", "unit": "a", "system": "http://unitsofmeasure.org", "code": "a"},
+    }
+    one = both | {"id": "one", "onsetAge": both["onsetAge"] | {"comparator": "<"}}  # type: ignore[operator] # a dict
+    for lines in ([both], [one, both], [both, observation("o"), one]):
+        found = {bad.resource_id: (bad.code, bad.column) for bad in run([written(line) for line in lines]).rejections}
+        assert found["both"] == (Reason.CODE_NOT_IN_VALUE_SET, "onset_comparator")
+        assert found.get("one", (Reason.RULE_VIOLATED, "clinical_status")) == (Reason.RULE_VIOLATED, "clinical_status")
