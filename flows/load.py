@@ -99,14 +99,24 @@ def load(
     sample: float = 0.01,
     strict: bool = False,
     wait: float = 0.0,
+    preferred_units: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
     inputs: files, folders or globs. mart: the DuckDB file. source: name of the source. as_of: time of rows that
     carry none.
     sample: share of rows that fhir.resources checks too. strict: all or nothing. wait: seconds to wait for a held mart.
+    preferred_units: CSV of UCUM units by LOINC code, before the project's own.
     """
-    settings = LoadSettings(Path(mart), source, as_of, sampling=Sampling(sample), strict=strict, wait=wait)
+    settings = LoadSettings(
+        Path(mart),
+        source,
+        as_of,
+        sampling=Sampling(sample),
+        strict=strict,
+        wait=wait,
+        preferred_units=Path(preferred_units) if preferred_units else None,
+    )
     files = FileSource(inputs, settings.limits)
     with open_session(settings) as session:
         _load_all(files, session)
@@ -186,5 +196,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadRepor
         settings.sampling.rate,
         settings.strict,
         settings.wait,
+        str(settings.preferred_units.absolute()) if settings.preferred_units else None,
     )
     return LoadReport.from_dict(found)

@@ -5,13 +5,14 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 
+from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.errors import StorageError
@@ -53,12 +54,13 @@ class LoadSession:
         report: LoadReport,
         receipts: Receipts,
         views: Sequence[ViewTable],
+        preferred: Mapping[str, str],
     ) -> None:
         self.settings = settings
         self.report = report
         self.stage = stage
         self.receipts = receipts
-        self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling)
+        self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling, preferred)
         self._mart = mart
         self._types = {t.name: t.resource_type for t in all_tables()}
         self._unit = StagedUnit()
@@ -182,6 +184,7 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
     Raises LockedError, StorageError or UsageError when the mart cannot be had.
     """
     now = datetime.now(UTC)
+    preferred = read_preferred_units(settings.preferred_units)
     report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now)
     mart = Mart(settings.mart, memory=settings.memory)
     with ExitStack() as stack:
@@ -195,4 +198,4 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
             views = views_of(connection)
             newest = max((view.added_at for view in views), default=None)
             receipts = Receipts(connection, settings.source, newest)
-        yield LoadSession(settings, mart, stage, report, receipts, views)
+        yield LoadSession(settings, mart, stage, report, receipts, views, preferred)

@@ -30,6 +30,7 @@ class LoadSettings:
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
     unit_rows: int = 5_000_000
     memory: str = "850MB"  # of DuckDB while it commits
+    preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
 
     def __post_init__(self) -> None:
         if not self.source or any(c.isspace() and c != " " for c in self.source):

@@ -15,8 +15,9 @@ from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.decode.fhir import Decoder
-from transforms.partition import ChunkResult, refuse_oversized, transform_together
+from transforms.partition import ChunkResult, Tools, refuse_oversized, transform_together
 from transforms.sample import Sampler, Sampling
+from transforms.units.harmonise import Harmoniser
 
 
 @dataclass(slots=True)
@@ -53,16 +54,26 @@ class StagedChunk:
 
 
 class Worker:
-    """Transforms and stages chunks; each thread that calls it has a decoder and a sampler of its own."""
+    """Transforms and stages chunks; each thread that calls it has tools of its own.
+
+    ``preferred`` are the user's units by LOINC code, in place of the project's.
+    """
 
     def __init__(
-        self, tables: Mapping[str, Table], views: Sequence[ViewTable], stage: Stage, source: str, sampling: Sampling
+        self,
+        tables: Mapping[str, Table],
+        views: Sequence[ViewTable],
+        stage: Stage,
+        source: str,
+        sampling: Sampling,
+        preferred: Mapping[str, str],
     ) -> None:
         self._tables = tables
         self._views = views
         self._stage = stage
         self._source = source
         self._sampling = sampling
+        self._preferred = preferred
         self._local = threading.local()
 
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
@@ -73,8 +84,7 @@ class Worker:
 
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
         """Stage several small chunks as if they were one."""
-        decoder, sampler = self._tools()
-        return self._staged(transform_together(chunks, decoder, as_of, sampler))
+        return self._staged(transform_together(chunks, self._tools(), as_of))
 
     def _staged(self, result: ChunkResult) -> StagedChunk:
         return StagedChunk(
@@ -88,8 +98,9 @@ class Worker:
             result.sampled,
         )
 
-    def _tools(self) -> tuple[Decoder, Sampler]:
-        tools: tuple[Decoder, Sampler] | None = getattr(self._local, "tools", None)
+    def _tools(self) -> Tools:
+        tools: Tools | None = getattr(self._local, "tools", None)
         if tools is None:
-            tools = self._local.tools = Decoder(self._tables, self._views), Sampler(self._sampling)
+            decoder = Decoder(self._tables, self._views)
+            tools = self._local.tools = Tools(decoder, Sampler(self._sampling), Harmoniser(self._preferred))
         return tools

@@ -16,6 +16,7 @@ from schemas.expand import (
     bounds_parts,
     coding_element,
     money_parts,
+    plain,
     quantity_parts,
     reference_element,
     time_element,
@@ -147,7 +148,8 @@ def _numbers(name: str, at: dict[str, str], label: str) -> list[Element]:
     if amounts:
         money_reads, money_columns = money_parts(name, (at["Money"],), label=label)
         reads, columns = [*reads, money_reads[-1]], [*columns, money_columns[-1]]
-    return [Element(name, columns[0].path, "number", Kind.PLAIN, tuple(reads), tuple(columns))]
+    quantity = name if quantities else ""
+    return [plain(name, columns[0].path, "number", reads, columns, quantity=quantity)]
 
 
 def _codes(name: str, at: dict[str, str], label: str, prefer: tuple[str, ...]) -> list[Element]:

@@ -175,7 +175,7 @@ def _single(element: fhir_types.Element, place: _Place, declared: Field, name: s
         made = reference_element(name, path, element.targets, label=label, present=present)
         return [_with_present(made, path)]
     if kind in QUANTITY_TYPES:
-        return [plain(name, path, kind, *quantity_parts(name, (path,), label=label))]
+        return [plain(name, path, kind, *quantity_parts(name, (path,), label=label), quantity=name)]
     if kind == "Money":
         return [plain(name, path, kind, *money_parts(name, (path,), label=label))]
     if kind == "Range":

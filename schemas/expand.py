@@ -7,6 +7,7 @@ quantities.
 
 from __future__ import annotations
 
+from schemas.naming import harmonized_names
 from schemas.table import CODING_MARK, INVALID, Column, Element, Kind, Mode, Read
 
 TIME_TYPES = ("date", "dateTime", "instant")
@@ -171,8 +172,24 @@ def quantity_parts(name: str, paths: tuple[str, ...], *, label: str) -> tuple[li
         Column(f"{name}_unit", "VARCHAR", f"{label}: unit as people read it.", path),
         Column(f"{name}_unit_code", "VARCHAR", f"{label}: unit as a code.", path),
         Column(f"{name}_unit_system", "VARCHAR", f"{label}: system of the unit's code.", path),
+        *_harmonized(name, path, label),
     ]
     return reads, columns
+
+
+def _harmonized(name: str, path: str, label: str) -> list[Column]:
+    """What the normaliser adds to a quantity; nothing is read for it."""
+    names = harmonized_names(name)
+    return [
+        Column(names.value, "DOUBLE", f"{label}: number in the harmonised unit; null where that needs a guess.", path),
+        Column(names.unit, "VARCHAR", f"{label}: the harmonised unit, UCUM.", path),
+        Column(
+            names.status,
+            "VARCHAR",
+            f"{label}: the unit is ucum, mapped, ambiguous, not_a_unit, unknown, absent or incompatible.",
+            path,
+        ),
+    ]
 
 
 def money_parts(name: str, paths: tuple[str, ...], *, label: str) -> tuple[list[Read], list[Column]]:
@@ -210,9 +227,11 @@ def bounds_parts(
     return reads, columns
 
 
-def plain(name: str, path: str, fhir_type: str, reads: list[Read], columns: list[Column]) -> Element:
-    """An element whose columns are what was read."""
-    return Element(name, path, fhir_type, Kind.PLAIN, tuple(reads), tuple(columns))
+def plain(
+    name: str, path: str, fhir_type: str, reads: list[Read], columns: list[Column], *, quantity: str = ""
+) -> Element:
+    """An element whose columns are what was read; those of a ``quantity`` get harmonised ones beside them."""
+    return Element(name, path, fhir_type, Kind.PLAIN, tuple(reads), tuple(columns), quantity=quantity)
 
 
 def invalid_flag(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 # Endings that say "this is a time" and would be said again by `_at` and `_date`.
 _TIME_ENDINGS = ("DateTime", "Date", "On")
@@ -37,3 +38,17 @@ def plural(name: str) -> str:
     if re.search(r"(s|x|ch|sh)$", name):
         return name + "es"
     return name + "s"
+
+
+class HarmonizedNames(NamedTuple):
+    """The columns beside a quantity that say it in its harmonised unit."""
+
+    value: str
+    unit: str
+    status: str
+
+
+def harmonized_names(quantity: str) -> HarmonizedNames:
+    """``value`` gives ``harmonized_value``, ``harmonized_unit`` and ``unit_status``; others are called after it."""
+    stem = "" if quantity == "value" else f"{quantity}_"
+    return HarmonizedNames(f"{stem}harmonized_value", f"{stem}harmonized_unit", f"{stem}unit_status")

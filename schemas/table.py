@@ -92,15 +92,17 @@ class Element:
     encounter: str | None = None  # REFERENCE: column that takes the id of an Encounter
     targets: tuple[str, ...] = ()  # REFERENCE: types the standard allows
     time_type: str = ""  # TIME: date, dateTime or instant
+    quantity: str = ""  # PLAIN: stem of the columns of a quantity, which is harmonised
 
     def needs_work(self) -> bool:
         """True when the normaliser changes this element, so that lists holding it must be opened.
 
-        Of plain elements it changes digits, which it completes, and flags, which it takes out.
+        Of plain elements it changes digits, which it completes, quantities, which it harmonises, and flags, which it
+        takes out.
         """
         if self.kind is Kind.ITEMS:
             return any(c.needs_work() for c in self.children)
-        plain = self.kind is Kind.PLAIN
+        plain = self.kind is Kind.PLAIN and not self.quantity
         return not plain or any(r.mode in (Mode.LITERAL, Mode.PRESENT, Mode.MANY) for r in self.reads)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS
 from schemas.table import IDENTITY, Column, Table
+from stores.result_views import result_views
 from stores.sql import quoted
 
-MART_VERSION = 2
+MART_VERSION = 3
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
 
@@ -37,6 +38,7 @@ def statements(tables: Sequence[Table]) -> Iterator[str]:
         yield create_table("main", table.name, columns)
         yield create_table("history", table.name, (*columns, *HISTORY_COLUMNS))
         yield from child_views(table)
+    yield from result_views(tables)
 
 
 def child_views(table: Table) -> Iterator[str]:

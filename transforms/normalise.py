@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import polars as pl
 import pyarrow as pa
 
 from schemas.choice import MANY_MARK
+from schemas.systems import LOINC
 from schemas.table import CODING_MARK, INVALID, LITERAL_MARK, NUMBER_MARK, PRESENT, Element, Kind
 from transforms.references import reference_columns
 from transforms.times import fhir_times
+from transforms.units.harmonise import Harmoniser, harmonise
 
 TIME_PARTS = ("at", "date", "precision", "offset")
 FLAG_MARKS = (PRESENT, INVALID, MANY_MARK)
 
 
-def normalise(raw: pl.DataFrame, elements: tuple[Element, ...]) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What tells how values are meant: the plans for units; what the rows measure (LOINC codes, String), where that is
+    said outside of them; and whether they are findings.
+    """
+
+    harmoniser: Harmoniser = field(default_factory=Harmoniser)
+    loinc: pl.Series | None = None
+    observed: bool = False
+
+    def of_rows(self, raw: pl.DataFrame, elements: tuple[Element, ...]) -> Meaning:
+        """The same with the rows' own LOINC codes, where they have a ``code``."""
+        column = f"code{CODING_MARK}"
+        if column not in raw.columns or not any(e.name == "code" and e.kind is Kind.CODING for e in elements):
+            return self
+        coding = raw[column].struct
+        if not {"code", "system"} <= set(coding.fields):
+            return replace(self, loinc=None)
+        told = pl.when(coding.field("system") == LOINC).then(coding.field("code")).alias("loinc")
+        return replace(self, loinc=pl.select(told).to_series())
+
+
+def normalise(raw: pl.DataFrame, elements: tuple[Element, ...], meaning: Meaning | None = None) -> pl.DataFrame:
     """The mart columns of ``elements`` in their order, then the flags that the checks look at.
 
     ``raw`` has a column for each read of the elements, except those that nothing was sent for: a column of the mart
@@ -24,29 +50,34 @@ def normalise(raw: pl.DataFrame, elements: tuple[Element, ...]) -> pl.DataFrame:
     choice); a
     flag from inside a list is true when any item has it, and is left out when none has.
     """
+    meant = (meaning or Meaning()).of_rows(raw, elements)
     columns: list[pl.Series] = []
     flags: list[pl.Series] = []
     for element in elements:
         there = [r.name for r in element.reads if r.name in raw.columns]
         if not there:
             continue
-        made, raised = _element(raw, element, set(there))
+        made, raised = _element(raw, element, set(there), meant)
         columns += made
         flags += raised
         flags += [raw[name] for name in there if name.startswith((PRESENT, MANY_MARK))]
     return pl.DataFrame(columns + flags)
 
 
-def _element(raw: pl.DataFrame, element: Element, there: set[str]) -> tuple[list[pl.Series], list[pl.Series]]:
+def _element(
+    raw: pl.DataFrame, element: Element, there: set[str], meant: Meaning
+) -> tuple[list[pl.Series], list[pl.Series]]:
     if element.kind is Kind.TIME:
         return _time(raw, element)
     if element.kind is Kind.REFERENCE:
         return reference_columns(raw, element), []
     if element.kind is Kind.ITEMS and element.needs_work():
-        return _items(raw[element.name], element)
+        return _items(raw[element.name], element, meant)
     coding = _coding(raw, element) if f"{element.name}{CODING_MARK}" in there else []
     literal = [c.name for c in element.columns if c.name.endswith(LITERAL_MARK)]
     plain = [_digits(raw, c.name) if c.name in literal else raw[c.name] for c in element.columns if c.name in there]
+    if element.quantity:
+        plain += harmonise(raw, element.quantity, meant.loinc, meant.harmoniser, observed=meant.observed)
     return [*coding, *plain], []
 
 
@@ -72,13 +103,15 @@ def _digits(raw: pl.DataFrame, name: str) -> pl.Series:
     return raw.select(pl.coalesce(sent, printed).alias(name)).to_series()
 
 
-def _items(lists: pl.Series, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
+def _items(lists: pl.Series, element: Element, meant: Meaning) -> tuple[list[pl.Series], list[pl.Series]]:
     """Open a list of structs, normalise its items as one frame and close it again, with the flags of its items."""
     name = element.columns[0].name
     array = lists.to_arrow(compat_level=pl.CompatLevel.oldest())
     inner = pl.from_arrow(array.flatten())
     assert isinstance(inner, pl.Series)
-    done = normalise(inner.struct.unnest(), element.children)
+    if meant.loinc is not None:  # what a row measures its items measure too, unless they say otherwise
+        meant = replace(meant, loinc=meant.loinc.gather(_parents(lists)))
+    done = normalise(inner.struct.unnest(), element.children, meant)
     flags = [c for c in done.columns if c.startswith(FLAG_MARKS)]
     if len(flags) == done.width:
         return [], []  # items that hold nothing a column is made of
@@ -93,9 +126,15 @@ def _items(lists: pl.Series, element: Element) -> tuple[list[pl.Series], list[pl
 def _lifted(lists: pl.Series, flag: pl.Series, name: str) -> pl.Series:
     """A flag of items as a flag of the rows that hold them."""
     index = pl.Series(range(len(lists)), dtype=pl.UInt32)
-    parents = pl.select(pl.lit(index).repeat_by(lists.list.len().fill_null(0))).to_series()
-    rows = parents.explode(empty_as_null=False).filter(flag)
+    rows = _parents(lists).filter(flag)
     return index.is_in(rows.unique().implode()).alias(name)
+
+
+def _parents(lists: pl.Series) -> pl.Series:
+    """The row (UInt32) that each item of a list column stands in."""
+    index = pl.Series(range(len(lists)), dtype=pl.UInt32)
+    parents = pl.select(pl.lit(index).repeat_by(lists.list.len().fill_null(0))).to_series()
+    return parents.explode(empty_as_null=False)
 
 
 def _offsets(lists: pl.Series) -> pa.Array:

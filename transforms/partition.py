@@ -23,9 +23,10 @@ from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
 from transforms.decode.unwrap import resources_of
-from transforms.normalise import FLAG_MARKS, normalise
+from transforms.normalise import FLAG_MARKS, Meaning, normalise
 from transforms.sample import Sampler, Sampling
 from transforms.times import fhir_times
+from transforms.units.harmonise import Harmoniser
 from transforms.views.fill import ROW_NUMBER
 
 RESOURCE_TABLE = "resource"
@@ -66,25 +67,31 @@ class ChunkResult:
         counts.quarantined += quarantined
 
 
-def transform(chunk: Chunk, decoder: Decoder, as_of: datetime, sampler: Sampler | None = None) -> ChunkResult:
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a worker keeps from chunk to chunk."""
+
+    decoder: Decoder
+    sampler: Sampler = field(default_factory=lambda: Sampler(Sampling(0)))
+    harmoniser: Harmoniser = field(default_factory=Harmoniser)
+
+
+def transform(chunk: Chunk, tools: Tools, as_of: datetime) -> ChunkResult:
     """All steps for one chunk. ``as_of`` is the time of rows without `meta.lastUpdated`."""
-    return transform_together([chunk], decoder, as_of, sampler)
+    return transform_together([chunk], tools, as_of)
 
 
-def transform_together(
-    chunks: Sequence[Chunk], decoder: Decoder, as_of: datetime, sampler: Sampler | None = None
-) -> ChunkResult:
+def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -> ChunkResult:
     """All steps for several chunks at once, as if they were one: small files cost little more than their bytes."""
     opened = [resources_of(chunk) for chunk in chunks]
     firsts = [0, *itertools.accumulate(lines.frame.height for lines, _ in opened)]
-    work = _Work(
-        [c.uri for c in chunks], firsts[:-1], joined([o[0] for o in opened]), as_of, sampler or Sampler(Sampling(0))
-    )
+    lines = joined([o[0] for o in opened])
+    work = _Work([c.uri for c in chunks], firsts[:-1], lines, as_of, tools.sampler, tools.harmoniser)
     result = ChunkResult(parts=[{} for _ in chunks])
     unwrapped = [
         replace(bad, row=bad.row + first) for (_, bads), first in zip(opened, firsts, strict=False) for bad in bads
     ]
-    batches, refused = decoder.decode(work.lines, {bad.row for bad in unwrapped})
+    batches, refused = tools.decoder.decode(work.lines, {bad.row for bad in unwrapped})
     for bad in (*unwrapped, *refused):
         result.rejections.append(_rejection(work, bad.row, bad.resource_type, bad.fault, bad.fault.reason))
         result.add(work.chunk_of(bad.row), bad.resource_type, 1, 1)
@@ -102,6 +109,7 @@ class _Work:
     lines: Lines
     as_of: datetime
     sampler: Sampler
+    harmoniser: Harmoniser
 
     def chunk_of(self, row: int) -> int:
         """The chunk that a row came from."""
@@ -145,7 +153,8 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         frame, failures = _whole(work.lines, batch, identity, flag)
         name = RESOURCE_TABLE
     else:
-        body = normalise(batch.raw, batch.table.elements)
+        meaning = Meaning(work.harmoniser, observed=batch.resource_type == "Observation")
+        body = normalise(batch.raw, batch.table.elements, meaning)
         frame = identity.hstack(body.get_columns())
         failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name

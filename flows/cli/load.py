@@ -27,6 +27,10 @@ def load(
     sample: Annotated[
         float, typer.Option(help="Share of rows that fhir.resources checks too; 1 checks all and quarantines by it.")
     ] = 0.01,
+    preferred_units: Annotated[
+        Path | None,
+        typer.Option(help="CSV with columns loinc, ucum: units of your choice, before the project's."),
+    ] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker threads [default: one per processor].")] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Load all or nothing: one refused line rolls everything back.")
@@ -47,7 +51,14 @@ def load(
     from transforms.sample import Sampling
 
     settings = LoadSettings(
-        mart=mart, source=source, as_of=_instant(as_of), sampling=Sampling(sample), strict=strict, wait=wait, jobs=jobs
+        mart=mart,
+        source=source,
+        as_of=_instant(as_of),
+        sampling=Sampling(sample),
+        strict=strict,
+        wait=wait,
+        jobs=jobs,
+        preferred_units=preferred_units,
     )
     if prefect:
         from flows.load import run_with_prefect

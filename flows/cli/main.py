@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import load, quarantine, status, synth, view
+from flows.cli import load, quarantine, status, synth, units, view
 from schemas.errors import ClinmartError, UsageError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("publish")(status.publish)
 app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
+app.add_typer(units.app, name="units")
 
 
 def _version(wanted: bool) -> None:

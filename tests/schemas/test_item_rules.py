@@ -11,11 +11,11 @@ import pytest
 from schemas.records import Chunk, ChunkKind
 from schemas.tables import all_tables, tables_by_type
 from transforms.decode.fhir import Decoder
-from transforms.partition import transform
+from transforms.partition import Tools, transform
 
 Resource = dict[str, Any]
 
-_DECODER = Decoder(tables_by_type())
+_TOOLS = Tools(Decoder(tables_by_type()))
 _AS_OF = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _PATIENT = {"reference": "Patient/p"}
 _MEDICATION = {"reference": "Medication/m"}
@@ -26,7 +26,7 @@ def refused(*resources: Resource) -> list[tuple[int, str]]:
     lines = [json.dumps({**r, "id": f"r{i}"}, separators=(",", ":")).encode() for i, r in enumerate(resources)]
     data = b"".join(line + b"\n" for line in lines)
     chunk = Chunk(uri="file:///x", offset=0, line=1, kind=ChunkKind.RESOURCE, data=data)
-    return [(r.line - 1, str(r.check)) for r in transform(chunk, _DECODER, _AS_OF).rejections]
+    return [(r.line - 1, str(r.check)) for r in transform(chunk, _TOOLS, _AS_OF).rejections]
 
 
 def concept(code: str, display: str | None = None) -> Resource:
@@ -302,5 +302,5 @@ def test_digits_inside_lists_of_plain_fields() -> None:
     }
     data = json.dumps({**device, "id": "d"}, separators=(",", ":")).encode() + b"\n"
     chunk = Chunk(uri="file:///x", offset=0, line=1, kind=ChunkKind.RESOURCE, data=data)
-    (row,) = transform(chunk, _DECODER, _AS_OF).tables["device"]["properties"].to_list()
+    (row,) = transform(chunk, _TOOLS, _AS_OF).tables["device"]["properties"].to_list()
     assert [(q["value"], q["value_literal"]) for q in row[0]["value_quantities"]] == [(1.0, "1"), (1.5, "1.5")]

@@ -16,9 +16,9 @@ from schemas.rules import period_rule
 from schemas.tables import all_tables, table_of, tables_by_type
 from transforms.check import check
 from transforms.decode.fhir import Decoder
-from transforms.partition import transform
+from transforms.partition import Tools, transform
 
-_DECODER = Decoder(tables_by_type())
+_TOOLS = Tools(Decoder(tables_by_type()))
 _AS_OF = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 _ENCOUNTER = {
@@ -35,7 +35,7 @@ def refused(*resources: Mapping[str, Any]) -> list[tuple[int, str | None]]:
     lines = [json.dumps({**r, "id": f"r{i}"}, separators=(",", ":")).encode() for i, r in enumerate(resources)]
     data = b"".join(line + b"\n" for line in lines)
     chunk = Chunk(uri="file:///x.ndjson", offset=0, line=1, kind=ChunkKind.RESOURCE, data=data)
-    result = transform(chunk, _DECODER, _AS_OF)
+    result = transform(chunk, _TOOLS, _AS_OF)
     return [(r.line - 1, r.check) for r in result.rejections]
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from schemas.records import Chunk, ChunkKind
 from schemas.tables import tables_by_type
 from transforms.decode.fhir import Decoder
-from transforms.partition import ChunkResult, transform
+from transforms.partition import ChunkResult, Tools, transform
 from transforms.sample import Sampler, Sampling
 
 AS_OF = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -60,7 +60,8 @@ def chunk_of(data: bytes, **more: Any) -> Chunk:
 def run(data: bytes | Iterable[bytes], sampling: Sampling | None = None, **more: Any) -> ChunkResult:
     """All steps for one chunk of these bytes or lines."""
     whole = data if isinstance(data, bytes) else text_of(data)
-    return transform(chunk_of(whole, **more), decoder(), AS_OF, Sampler(sampling or Sampling(0)))
+    tools = Tools(decoder(), Sampler(sampling or Sampling(0)))
+    return transform(chunk_of(whole, **more), tools, AS_OF)
 
 
 def rows(result: ChunkResult, table: str = "observation") -> list[dict[str, Any]]:

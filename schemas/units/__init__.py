@@ -1,0 +1,1 @@
+"""Tables about units of measure: UCUM's own, and this project's."""

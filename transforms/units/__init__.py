@@ -1,0 +1,1 @@
+"""Units of measure: UCUM read exactly, dirty spellings resolved, quantities harmonised."""
