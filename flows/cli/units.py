@@ -80,12 +80,16 @@ def _asked(needed: set[str]) -> Iterator[Mapping[str, str]]:
     """The rows of stdin; every cell is a text."""
     sys.stdin.reconfigure(encoding="utf-8-sig", newline="")  # type: ignore[union-attr]  # stdin is a text file here
     reader = csv.DictReader(sys.stdin, restval="")
-    missing = needed - set(reader.fieldnames or ())
-    if missing:
-        given = ", ".join(reader.fieldnames or ()) or "nothing"
-        raise UsageError(f"the CSV on stdin has no column {', '.join(sorted(missing))}: its first line is {given}")
-    for row in reader:
-        yield {name: cell for name, cell in row.items() if name is not None}
+    try:
+        missing = needed - set(reader.fieldnames or ())
+        if missing:
+            given = ", ".join(reader.fieldnames or ()) or "nothing"
+            raise UsageError(f"the CSV on stdin has no column {', '.join(sorted(missing))}: its first line is {given}")
+        for row in reader:
+            yield {name: cell for name, cell in row.items() if name is not None}
+    except (UnicodeDecodeError, csv.Error) as error:
+        place = f"after line {reader.line_num}"
+        raise UsageError(f"stdin is no CSV in UTF-8 {place} ({type(error).__name__}): mend it there") from None
 
 
 def _answer(header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -49,12 +49,13 @@ class Conversion:
 
     def expression(self, number: pl.Expr) -> pl.Expr:
         """The same of a Float64 column; null where the scale has no such number."""
-        if not self.is_linear:
-            ratio = _INVERSE_OF_COLUMN[self.before](number * float(self.scale)) if self.before else number
-            ratio = ratio * float(self.middle)
-            number = _FORWARD_OF_COLUMN[self.after](ratio) if self.after else ratio
-            number = pl.when(number.is_finite()).then(number)
-        return number * float(self.factor) + float(self.offset)
+        if self.is_linear:
+            return number * float(self.factor) + float(self.offset)
+        ratio = _INVERSE_OF_COLUMN[self.before](number * float(self.scale)) if self.before else number
+        ratio = ratio * float(self.middle)
+        made = _FORWARD_OF_COLUMN[self.after](ratio) if self.after else ratio
+        made = made * float(self.factor) + float(self.offset)
+        return pl.when(made.is_finite()).then(made)
 
 
 @functools.lru_cache(maxsize=20_000)

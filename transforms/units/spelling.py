@@ -109,13 +109,14 @@ def understood(text: str) -> str | None:
     """The UCUM expression that a text can only mean, by rule; None when that cannot be told."""
     if len(text) > _MAX_LENGTH:
         return None
-    power, rest = _counted(_ANTIBODY.sub(r"\1", _PHRASES.sub(_joined_phrase, cleaned(text))))
+    plain = _PER.sub("/", _PHRASES.sub(_joined_phrase, cleaned(text)))
+    power, rest = _counted(_ANTIBODY.sub(r"\1", plain))
     if not rest:
         return power or None
     logarithm = re.match(r"^log\s*(?:10|\(10\))?\s", rest, re.IGNORECASE)
     if logarithm or "|" in rest:
         return None
-    over = [part.strip() for part in _PER.sub("/", rest).split("/")]
+    over = [part.strip() for part in rest.split("/")]
     made = _fraction(over, power)
     return made if made is not None and is_valid(made) else None
 
