@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.peers import peer_python
 from sources.synth import SynthPlan, write_synth
 
 TARGET = 1.3  # clinmart to DuckDB by hand
@@ -67,22 +68,13 @@ def timed(command: list[str]) -> tuple[float, float]:
 
 def pysof_python(folder: Path) -> str | None:
     """The Python of an environment with pysof that works; None, and a loud line, where there is none."""
-    python = str(folder / "bin" / "python")
-    load = [python, "-c", "from pysof import _pysof"]
-    for command in ([sys.executable, "-m", "venv", str(folder)], [python, "-m", "pip", "install", "-q", "pysof"], load):
-        tried = subprocess.run(command, check=False, capture_output=True, text=True)
-        if tried.returncode and command is load and "GLIBC" in tried.stderr:
-            _link_openssl(folder)
-            tried = subprocess.run(load, check=False, capture_output=True, text=True)
-        if tried.returncode:
-            why = (tried.stderr.strip() or tried.stdout.strip()).splitlines()[-1:]
-            print(f"!!! pysof SKIPPED, it does not work here: {''.join(why)}", file=sys.stderr)
-            return None
-    return python
+    return peer_python(folder, "pysof", probe="from pysof import _pysof", mend=lambda said: _link_openssl(folder, said))
 
 
-def _link_openssl(folder: Path) -> None:
+def _link_openssl(folder: Path, said: str) -> None:
     """Put the system's OpenSSL in the place of the wheel's, which wants a newer glibc than some systems have."""
+    if "GLIBC" not in said:
+        return
     for bundled in folder.glob("lib/python3*/site-packages/pysof.libs/lib*.so.3"):
         name = bundled.name.partition("-")[0]
         system = ctypes.util.find_library(name.removeprefix("lib"))

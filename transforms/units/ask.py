@@ -111,13 +111,13 @@ def _digits(value: str) -> int | None:
 
 
 def _shown(number: Fraction, digits: int | None) -> str:
-    rest = number.denominator
+    nearest, rest = float(number), number.denominator
     for prime in (2, 5):
         while rest % prime == 0:
             rest //= prime
     exact = Decimal(number.numerator) / Decimal(number.denominator) if rest == 1 else None
     if exact is None or len(exact.as_tuple().digits) > _DIGITS:
-        exact = Decimal(repr(float(number)))
+        exact = Decimal(repr(nearest))
     if digits is not None:
         exact = Context(prec=digits, rounding=ROUND_HALF_UP).plus(exact)
     text = f"{exact:f}" if -_DIGITS < exact.adjusted() < _DIGITS else str(exact)

@@ -75,7 +75,8 @@ def test_convert(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [(b"units\nmg\n", "no column unit"), (b"", "no column unit"), (b"unit\n\xff\n", "UTF-8")]
+    ("text", "said"),
+    [(b"units\nmg\n", "no column unit"), (b"", "no column unit"), (b"unit\n\xff\n", "UTF-8")],
 )
 def test_what_is_no_such_csv(clinmart: Clinmart, monkeypatch: pytest.MonkeyPatch, text: bytes, said: str) -> None:
     """One line, exit 2."""
@@ -111,7 +112,7 @@ def load(clinmart: Clinmart, tmp_path: Path, *lines: bytes, more: tuple[object, 
 
 
 def test_lab_and_vital(clinmart: Clinmart, tmp_path: Path) -> None:
-    """A row for each result, components too, with value and range in one unit and the age; what is wrong is left out."""
+    """A row for each result and component, value and range in one unit, and the age; what is wrong is left out."""
     patient = {"resourceType": "Patient", "id": "p", "birthDate": "1960-03-02"}
     pressure = {
         "category": [{"coding": [{"code": "vital-signs"}]}],

@@ -14,7 +14,7 @@ MAPPED = {
     # counts
     "K/uL": "10*3/uL", "k/cumm": "10*3/mm3", "m/uL": "10*6/uL", "M/uL": "10*6/uL", "Mio/µl": "10*6/uL",
     "x10E3/uL": "10*3/uL", "X10(3)/MCL": "10*3/uL", "x 10³/µL": "10*3/uL", "10 ^ 9 / L": "10*9/L",
-    "1,000/uL": "10*3/uL", "thousand per uL": "10*3/uL", "GPt/L": "10*9/L", "#/uL": "/uL", "x10**9/L": "10*9/L",
+    "1,000/uL": "10*3/uL", "thousand per uL": "10*3/uL", "GPt/L": "10*9/L", "#/uL": "/uL", "Pl": "pL",
     # words and cases
     "MG/DL": "mg/dL", "Mg/dL": "mg/dL", "MMOL/L": "mmol/L", "GM/DL": "g/dL", "G/DL": "g/dL", "uG/DL": "ug/dL",
     "mcg/kg/day": "ug/kg/d", "mg per kg per day": "mg/kg/d", "Liters/min": "L/min", "KG/M^2": "kg/m2",
@@ -25,7 +25,7 @@ MAPPED = {
     "ug FEU/mL": "ug{FEU}/mL", "/100 WBC": "/100{WBC}", "10E9 Bodies/L": "10*9{bodies}/L",
     "ml/min/1.73m²": "mL/min/{1.73_m2}", "mL/min/1,73": "mL/min/{1.73_m2}", "mg/24 hrs": "mg/(24.h)", "mm/1h": "mm/h",
     # false friends
-    "Pl": "pL", "C": "Cel", "F": "[degF]", "ft": "[ft_i]", "st": "[stone_av]", "pH": "[pH]", "u/l": "U/L", "T/L": "10*12/L",
+    "C": "Cel", "F": "[degF]", "ft": "[ft_i]", "st": "[stone_av]", "pH": "[pH]", "u/l": "U/L", "T/L": "10*12/L",
     "ML": "mL", "°C": "Cel", "ft/s": "[ft_i]/s",
     "log10 copies/mL|log10 cop/mL": "{Log_copies}/mL",
 }  # fmt: skip
