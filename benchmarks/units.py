@@ -24,8 +24,9 @@ TARGET = 0.2  # seconds a million values: five million in under a second
 SENT = [
     ("mg/dL", "2345-7", "mg/dL"), ("mmol/L", "2345-7", None), ("g/L", "718-7", "g/dL"), ("K/uL", "6690-2", None),
     ("10*3/uL", "777-3", "10*3/uL"), ("IU/L", "1920-8", None), ("umol/L", "14682-9", "umol/L"),
-    ("mEq/L", "2951-2", None), ("[degF]", "8310-5", None), ("kPa", "8480-6", None), ("g/dL", "1751-7", "g/dL"), ("ug/L", "2276-4", "ng/mL"),
-    ("[lb_av]", "29463-7", "kg"), ("mg/L", "1988-5", "mg/L"), ("N/A", "5778-6", None), ("/min", "8867-4", "/min"),
+    ("mEq/L", "2951-2", None), ("[degF]", "8310-5", None), ("kPa", "8480-6", None), ("g/dL", "1751-7", "g/dL"),
+    ("ug/L", "2276-4", "ng/mL"), ("[lb_av]", "29463-7", "kg"), ("mg/L", "1988-5", "mg/L"), ("N/A", "5778-6", None),
+    ("/min", "8867-4", "/min"),
 ]  # fmt: skip
 _PEER = """
 import functools, json, sys, time
