@@ -62,7 +62,7 @@ class LoadSession:
         self.receipts = receipts
         self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling, preferred)
         self._mart = mart
-        self._types = {t.name: t.resource_type for t in all_tables()}
+        self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
         self._skipped: set[str] = set()  # files of which partitions are not
@@ -171,7 +171,7 @@ class LoadSession:
                 )
             return
         try:
-            commit(connection, unit, self.report, self._types)
+            commit(connection, unit, self.report, self._tables)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections)

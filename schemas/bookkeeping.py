@@ -14,6 +14,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("mart_version", "BIGINT", "Version of the mart's layout."),
         Column("created_at", _TIME, "When the mart was made."),
         Column("created_by", "VARCHAR", "The clinmart version that made it."),
+        Column("models", "VARCHAR", "Hash of the tables and views that the clinmart which last loaded makes."),
     ),
     "load": (
         Column("load_id", "VARCHAR", "Name of the load; rows carry it."),

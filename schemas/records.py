@@ -204,6 +204,7 @@ class StagedTable:
     path: str
     rows: int
     latest: Mapping[str, datetime]  # greatest `last_updated` by type; "" where the table is of one type
+    columns: tuple[str, ...]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,32 +13,38 @@ import polars as pl
 
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
-from schemas.records import Counts, LoadReport, Receipt, StagedUnit
-from stores.ddl import RESOURCE_TABLE
+from schemas.records import Counts, LoadReport, Receipt, StagedTable, StagedUnit
+from schemas.table import Table
+from stores.ddl import RESOURCE_TABLE, contract, resource_contract
 from stores.merge import Merge, merge
 from stores.sql import files, quoted, text
+from stores.stored import stored_columns
 from stores.views import fill_views
+
+_ROW_GROUP = 122_880  # rows that DuckDB writes together
 
 
 def commit(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, types: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, tables: Mapping[str, Table]
 ) -> None:
     """Bring a staged unit into the mart and its counts into ``report``; all of it or nothing.
 
-    ``types`` maps tables to their resource types. Raises what DuckDB raises, after rolling back.
+    ``tables`` are the models by name. Raises what DuckDB raises, after rolling back.
     """
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
     views_before = dict(report.views)
+    _spare_the_checkpoint(connection, unit)
     connection.execute("BEGIN TRANSACTION")
     try:
-        counts = _rows(connection, unit, report, types)
-        fill_views(connection, unit, report.source, report.load_id, {kind: table for table, kind in types.items()})
+        counts = _rows(connection, unit, report, tables)
+        by_type = {table.resource_type: name for name, table in tables.items()}
+        fill_views(connection, unit, report.source, report.load_id, by_type)
         _refused(connection, unit, report, counts, now)
         _insert(connection, "validation", _findings(unit, report))
         _insert(connection, "unread", _unread(unit, report))
         _insert(connection, "receipt", _receipts(connection, unit, report, now))
-        _watermarks(connection, unit, report, types, now)
+        _watermarks(connection, unit, report, tables, now)
         for name, one in counts.items():
             report.count(name).add(one)
         for name, lines in unit.views_refused.items():
@@ -74,18 +80,34 @@ def counts_rows(resources: Mapping[str, Counts]) -> list[dict[str, object]]:
     return [{"resource_type": name, **c.as_dict()} for name, c in sorted(resources.items())]
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, types: Mapping[str, str]
-) -> dict[str, Counts]:
-    by_table: dict[str, list[str]] = defaultdict(list)
+def _spare_the_checkpoint(connection: duckdb.DuckDBPyConnection, unit: StagedUnit) -> None:
+    """After a large commit leave what the last row group of each thread lacks to a later one.
+
+    To bring such rests together a checkpoint writes about a third of 500,000 rows anew, on one thread. A merge that
+    deletes asks for its vacuum itself.
+    """
+    rows: Counter[str] = Counter()
     for staged in unit.tables:
-        by_table[staged.table].append(staged.path)
+        rows[staged.table] += staged.rows
+    large = max(rows.values(), default=0) > _ROW_GROUP
+    connection.execute("SET max_vacuum_tasks = 0" if large else "RESET max_vacuum_tasks")
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, tables: Mapping[str, Table]
+) -> dict[str, Counts]:
+    by_table: dict[str, list[StagedTable]] = defaultdict(list)
+    for staged in unit.tables:
+        by_table[staged.table].append(staged)
+    stored = stored_columns(connection)
     counts: dict[str, Counts] = {}
-    for table, paths in sorted(by_table.items()):
+    for table, came in sorted(by_table.items()):
+        shown = resource_contract() if table == RESOURCE_TABLE else contract(tables[table])
         key = ("type", "id") if table == RESOURCE_TABLE else ("id",)
-        made = merge(connection, Merge(table, key, paths, report.source, report.load_id))
+        paths, columns = [s.path for s in came], {name for staged in came for name in staged.columns}
+        made = merge(connection, Merge(shown, stored, key, paths, columns, report.source, report.load_id))
         for kind, one in made.items():
-            counts.setdefault(kind or types[table], Counts()).add(one)
+            counts.setdefault(kind or tables[table].resource_type, Counts()).add(one)
     return counts
 
 
@@ -177,14 +199,14 @@ def _watermarks(
     connection: duckdb.DuckDBPyConnection,
     unit: StagedUnit,
     report: LoadReport,
-    types: Mapping[str, str],
+    tables: Mapping[str, Table],
     now: datetime,
 ) -> None:
     """Move the event watermark of each type that came in; it never goes back."""
     latest: dict[str, datetime] = {}
     for staged in unit.tables:
         for name, seen in staged.latest.items():
-            kind = name or types[staged.table]
+            kind = name or tables[staged.table].resource_type
             latest[kind] = max(seen, latest.get(kind, seen))
     if not latest:
         return

@@ -1,17 +1,84 @@
-"""The tables and views of a mart, rendered from the models."""
+"""The tables and views of a mart, rendered from the models.
+
+What readers see, `main.<table>` and `history.<table>`, are views with all columns of the model in its order. Below
+them stand tables that hold only the columns that ever had data: models are wide, data are sparse, and a column
+without data costs a commit nearly as much as one with. A model's new column needs no migration.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS
-from schemas.table import IDENTITY, Column, Table
+from schemas.table import IDENTITY, Column, Element, Table
 from stores.result_views import result_views
 from stores.sql import quoted
 
 MART_VERSION = 3
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
+STORED, STORED_HISTORY = "stored", "stored_history"  # schemas of what `main` and `history` show
+
+# The columns that a mart's tables have, with their types, by schema and table.
+Stored: TypeAlias = Mapping[tuple[str, str], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A table as readers see it: its columns in order, and those of its parts that are views of their own."""
+
+    name: str
+    columns: tuple[Column, ...]
+    parts: tuple[Element, ...] = ()
+
+    def views(self, stored: Collection[str]) -> Iterator[str]:
+        """`main.<table>` and its parts, over a table with the columns ``stored``; without any there is no table."""
+        rows = f" FROM {STORED}.{quoted(self.name)}" if stored else " WHERE false"
+        yield f"CREATE OR REPLACE VIEW main.{quoted(self.name)} AS SELECT {self._shown(stored)}{rows}"
+        for part in self.parts:
+            yield self._part(part, stored)
+
+    def history_view(self, stored: Collection[str]) -> str:
+        """`history.<table>` over a table with the columns ``stored``; without any there is no table."""
+        head = f"CREATE OR REPLACE VIEW history.{quoted(self.name)} AS SELECT"
+        if not stored:
+            return f"{head} *, {', '.join(map(_nothing, HISTORY_COLUMNS))} FROM main.{quoted(self.name)} WHERE false"
+        more = ", ".join(quoted(c.name) for c in HISTORY_COLUMNS)
+        return f"{head} {self._shown(stored)}, {more} FROM {STORED_HISTORY}.{quoted(self.name)}"
+
+    def _shown(self, stored: Collection[str]) -> str:
+        return ", ".join(quoted(c.name) if c.name in stored else _nothing(c) for c in self.columns)
+
+    def names(self) -> list[str]:
+        """What it is called in `main`, with its parts."""
+        return [self.name, *(part.child_table or "" for part in self.parts)]
+
+    def _part(self, part: Element, stored: Collection[str]) -> str:
+        """A view of a repeated part that people join on: a row per item, keyed (source, id, ordinal)."""
+        column = part.columns[0]
+        items = f"p.{quoted(column.name)}"
+        rows = f"{STORED}.{quoted(self.name)}"
+        if column.name not in stored:
+            rows = f"(SELECT {', '.join(map(_nothing, (*IDENTITY, column)))} WHERE false)"
+        shared = ", ".join(f"p.{quoted(c.name)}" for c in IDENTITY)
+        return (
+            f"CREATE OR REPLACE VIEW main.{quoted(part.child_table or '')} AS SELECT {shared}, "
+            f"generate_subscripts({items}, 1) AS ordinal, unnest({items}, max_depth := 2) "
+            f"FROM {rows} p WHERE len({items}) > 0"
+        )
+
+
+def contract(table: Table) -> Contract:
+    """What readers see of a model."""
+    return Contract(table.name, tuple(table.columns()), tuple(table.child_tables()))
+
+
+def resource_contract() -> Contract:
+    """`resource`: identity, type and the JSON whole."""
+    return Contract(RESOURCE_TABLE, (*IDENTITY, *RESOURCE_COLUMNS))
 
 
 def create_table(schema: str, name: str, columns: Iterable[Column]) -> str:
@@ -20,34 +87,23 @@ def create_table(schema: str, name: str, columns: Iterable[Column]) -> str:
     return f"CREATE TABLE IF NOT EXISTS {schema}.{quoted(name)} ({rendered})"
 
 
-def resource_columns() -> tuple[Column, ...]:
-    """Columns of ``resource``: identity, type and the JSON whole."""
-    return (*IDENTITY, *RESOURCE_COLUMNS)
-
-
-def statements(tables: Sequence[Table]) -> Iterator[str]:
-    """Everything that an empty database needs to be a mart."""
-    yield "CREATE SCHEMA IF NOT EXISTS etl"
-    yield "CREATE SCHEMA IF NOT EXISTS history"
+def statements(tables: Sequence[Table], stored: Stored | None = None) -> Iterator[str]:
+    """Everything that a database needs to be a mart of these models, whose tables are ``stored`` already."""
+    for schema in ("etl", "history", STORED, STORED_HISTORY):
+        yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
     for name, columns in BOOKKEEPING.items():
         yield create_table("etl", name, columns)
-    yield create_table("main", RESOURCE_TABLE, resource_columns())
-    yield create_table("history", RESOURCE_TABLE, (*resource_columns(), *HISTORY_COLUMNS))
-    for table in tables:
-        columns = tuple(table.columns())
-        yield create_table("main", table.name, columns)
-        yield create_table("history", table.name, (*columns, *HISTORY_COLUMNS))
-        yield from child_views(table)
+    there = stored or {}
+    for shown in (resource_contract(), *map(contract, tables)):
+        yield from shown.views(there.get((STORED, shown.name), ()))
+        yield shown.history_view(there.get((STORED_HISTORY, shown.name), ()))
     yield from result_views(tables)
 
 
-def child_views(table: Table) -> Iterator[str]:
-    """One view per repeated part that people join on: a row per item, keyed (source, id, ordinal)."""
-    for element in table.child_tables():
-        column = quoted(element.columns[0].name)
-        shared = ", ".join(f"p.{quoted(c.name)}" for c in IDENTITY)
-        yield (
-            f"CREATE OR REPLACE VIEW main.{quoted(element.child_table or '')} AS SELECT {shared}, "
-            f"generate_subscripts(p.{column}, 1) AS ordinal, unnest(p.{column}, max_depth := 2) "
-            f"FROM main.{quoted(table.name)} p WHERE len(p.{column}) > 0"
-        )
+def fingerprint(tables: Sequence[Table]) -> str:
+    """The same for two clinmarts whose marts look the same to their readers."""
+    return hashlib.sha256("\n".join(statements(tables)).encode()).hexdigest()[:32]
+
+
+def _nothing(column: Column) -> str:
+    return f"NULL::{column.dtype} AS {quoted(column.name)}"

@@ -14,9 +14,11 @@ import duckdb
 
 from schemas.errors import LockedError, StorageError, UsageError
 from schemas.table import Table
-from stores.ddl import MART_VERSION, statements
+from stores.ddl import MART_VERSION, fingerprint, statements
+from stores.stored import obstacle, stored_columns
 
 _HOLDER = re.compile(r"PID (\d+)")
+_SETTINGS = "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
 
 
 class Mart:
@@ -41,9 +43,7 @@ class Mart:
         """
         connection = self._open(read_only, time.monotonic() + wait)
         try:
-            connection.execute(
-                "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
-            )
+            connection.execute(_SETTINGS)
             if read_only and mart_version(connection) is None:
                 raise self._foreign()
             yield connection
@@ -53,24 +53,35 @@ class Mart:
             connection.close()
 
     def prepare(self, tables: Sequence[Table], *, wait: float = 0.0) -> None:
-        """Make the mart if it is not there; refuse a database that is something else."""
+        """Make the mart if it is not there, and its views anew if the models changed; refuse what is something else."""
         with self.connect(wait=wait) as connection:
             found = mart_version(connection)
+            models = fingerprint(tables)
             if found == MART_VERSION:
+                if connection.execute("SELECT models FROM etl.mart").fetchone() != (models,):
+                    self._show_anew(connection, tables, models)
                 return
             if found is not None:
-                raise UsageError(
-                    f"the mart {self.path} has layout {found}, this clinmart needs {MART_VERSION}: "
-                    "load into a new mart, or use the clinmart that made it"
-                )
+                raise self._other(f"has layout {found}, this clinmart needs {MART_VERSION}")
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
                 raise self._foreign()
             connection.execute("BEGIN TRANSACTION")
             for statement in statements(tables):
                 connection.execute(statement)
-            made = [MART_VERSION, datetime.now(UTC), version("clinmart")]
-            connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?)", made)
+            made = [MART_VERSION, datetime.now(UTC), version("clinmart"), models]
+            connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?, ?)", made)
             connection.execute("COMMIT")
+
+    def _show_anew(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], models: str) -> None:
+        """Make the views anew, for a clinmart of other models than the last; UsageError when that cannot be."""
+        stored = stored_columns(connection)
+        if (other := obstacle(connection, tables, stored)) is not None:
+            raise self._other(other)
+        connection.execute("BEGIN TRANSACTION")
+        for statement in statements(tables, stored):
+            connection.execute(statement)
+        connection.execute("UPDATE etl.mart SET models = ?", [models])
+        connection.execute("COMMIT")
 
     def must_be_possible(self) -> None:
         """StorageError when the mart cannot be made where it was named."""
@@ -99,6 +110,9 @@ class Mart:
                 time.sleep(0.1)
             except duckdb.Error as error:
                 raise self._unusable(str(error)) from error
+
+    def _other(self, what: str) -> UsageError:
+        return UsageError(f"the mart {self.path} {what}: load into a new mart, or use the clinmart that made it")
 
     def _foreign(self) -> UsageError:
         return UsageError(f"{self.path} is a DuckDB database but not a mart of clinmart: name another file")

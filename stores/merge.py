@@ -7,13 +7,15 @@ contents the greatest time counts, so any order and any repetition of the same i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from schemas.records import Counts
+from stores.ddl import STORED, STORED_HISTORY, Contract, Stored
 from stores.sql import files, quoted, text
+from stores.stored import make_history, make_room
 
 # Temporary tables hide those of the mart that are called the same: no view can have such a name.
 _INCOMING, _VERDICT, _REVIVED = '"~incoming"', '"~verdict"', '"~revived"'
@@ -35,11 +37,16 @@ _DESCENDING = ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """One table's part of a commit: staged Parquet files into ``main.<table>`` and ``history.<table>``."""
+    """One table's part of a commit: staged Parquet files into what ``main.<table>`` and ``history.<table>`` show.
 
-    table: str
+    ``columns`` are those of the files.
+    """
+
+    shown: Contract
+    stored: Stored  # what the mart has before
     key: tuple[str, ...]  # identity within a source: ("id",), or ("type", "id")
     paths: Sequence[str]
+    columns: Collection[str]
     source: str
     load_id: str
 
@@ -54,12 +61,12 @@ class Merge:
     @property
     def main(self) -> str:
         """The table of current rows."""
-        return f"main.{quoted(self.table)}"
+        return f"{STORED}.{quoted(self.shown.name)}"
 
     @property
     def history(self) -> str:
         """The table of earlier versions."""
-        return f"history.{quoted(self.table)}"
+        return f"{STORED_HISTORY}.{quoted(self.shown.name)}"
 
     @property
     def keys(self) -> str:
@@ -72,6 +79,7 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Count
 
     The type is ``type`` where the table's key has it, else the empty text (the caller knows the table's type).
     """
+    columns = make_room(connection, step.shown, step.stored, step.columns)
     if _uncontested(connection, step):
         connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}")
         return {kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)}
@@ -79,6 +87,7 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Count
         f"CREATE OR REPLACE TEMP TABLE {_INCOMING} AS SELECT {quoted(STAGE_ROW)} AS stage_row, {step.keys}, "
         f"version_id, last_updated, last_updated_nanos, content_hash FROM {step.staged}"
     )
+    make_history(connection, step.shown, step.stored, columns)
     _judge(connection, step)
     _move(connection, step)
     return _counts(connection, step)
@@ -178,6 +187,7 @@ def _staged_where(step: Merge, fate: str) -> str:
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, where: str) -> None:
+    connection.execute("RESET max_vacuum_tasks")  # what is deleted is to leave the file too
     connection.execute(f"DELETE FROM {table} t USING {_VERDICT} v WHERE {_match(step)} AND {where}")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from stores.ddl import STORED, STORED_HISTORY
 from stores.quarantine import by_reason, records
 from stores.sql import quoted
 
@@ -15,9 +16,9 @@ _LOADS = 10
 def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
     """Tables with rows and history, sources with their newest data, the last loads, and the quarantine by reason."""
     tables = []
-    with_history = {name for name, _ in table_rows(connection, "history")}
+    history = _rows(connection, STORED_HISTORY)
     for name, rows in table_rows(connection):
-        earlier = _count(connection, f"history.{quoted(name)}") if name in with_history else 0
+        earlier = history.get(name, 0)
         if rows or earlier:
             tables.append({"table": name, "rows": rows, "earlier_versions": earlier})
     sources = records(
@@ -37,14 +38,18 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
     return {"tables": tables, "sources": sources, "loads": loads, "quarantine": by_reason(connection)}
 
 
-def table_rows(connection: duckdb.DuckDBPyConnection, schema: str = "main") -> list[tuple[str, int]]:
-    """The tables of a schema by name, with their rows."""
+def table_rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    """What `main` holds, by name, with its rows: types that have had any, and the tables of the user's views."""
+    return sorted((_rows(connection, STORED) | _rows(connection, "main")).items())
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, int]:
     names = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
-        "AND NOT internal ORDER BY table_name",
+        "AND NOT internal",
         [schema],
     ).fetchall()
-    return [(name, _count(connection, f"{schema}.{quoted(name)}")) for (name,) in names]
+    return {name: _count(connection, f"{schema}.{quoted(name)}") for (name,) in names}
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

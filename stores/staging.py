@@ -83,13 +83,13 @@ class Stage:
         number = self._next()
         rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
         path = self._write(frame.with_columns(rows.alias(STAGE_ROW)), name, number)
-        return StagedTable(name, path, frame.height, _latest(name, frame))
+        return StagedTable(name, path, frame.height, _latest(name, frame), tuple(frame.columns))
 
     def _view(self, name: str, frame: pl.DataFrame) -> StagedTable:
         number = self._next()
         lines = pl.col(STAGE_LINE).cast(pl.Int64) + (number << _ROW_BITS)
         path = self._write(frame.with_columns(lines), "view", number)
-        return StagedTable(name, path, frame.height, {})
+        return StagedTable(name, path, frame.height, {}, tuple(frame.columns))
 
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
         path = self._folder / f"{name}-{number or self._next():06d}.parquet"

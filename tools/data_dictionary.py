@@ -11,7 +11,7 @@ from pathlib import Path
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.table import IDENTITY, Column, Element, Table
 from schemas.tables import all_tables
-from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, resource_columns
+from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, resource_contract
 
 TARGET = Path(__file__).parents[1] / "docs" / "data_dictionary.md"
 
@@ -54,10 +54,10 @@ def _lines() -> Iterator[str]:
     yield "## Everything else\n"
     yield f"### `{RESOURCE_TABLE}`\n"
     yield "Resources of types that have no table of their own, whole.\n"
-    yield from _columns(resource_columns())
+    yield from _columns(resource_contract().columns)
     yield "\n### `history`\n"
     yield (
-        "Schema `history` has a table of the same name and columns for each table above and for `resource`. "
+        "Schema `history` has a view of the same name and columns for each table above and for `resource`. "
         "It holds the versions that a newer one replaced, and has one column more.\n"
     )
     yield from _columns(HISTORY_COLUMNS)

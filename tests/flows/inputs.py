@@ -52,7 +52,7 @@ def contents(mart: Path) -> dict[str, list[str]]:
     with duckdb.connect(str(mart), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         names = connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name IN ('main', 'history') "
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ('main', 'history') "
             "OR table_name = 'quarantine' ORDER BY ALL"
         ).fetchall()
         for schema, table in names:

@@ -24,7 +24,7 @@ from stores.ddl import statements
 from stores.staging import Stage
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
-TYPES = {MEDICATION.name: MEDICATION.resource_type}
+TYPES = {MEDICATION.name: MEDICATION}
 
 Row: TypeAlias = tuple[
     str, str, str, "str | None", datetime, int, bytes
@@ -90,10 +90,11 @@ class Desk:
 
     folder: Path
     connection: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
+    made: bool = False  # the connection's database is a mart already
 
     def __post_init__(self) -> None:
         self.connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-        for statement in statements([MEDICATION]):
+        for statement in () if self.made else statements([MEDICATION]):
             self.connection.execute(statement)
         self._loads = itertools.count(1)
 

@@ -32,7 +32,9 @@ def _unit(desk: Desk, versions: Sequence[Version], rejections: Sequence[Rejectio
 
 
 def _everything(desk: Desk) -> dict[str, list[tuple[object, ...]]]:
-    names = desk.connection.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+    names = desk.connection.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
+    ).fetchall()
     return {f"{s}.{t}": desk.connection.execute(f'FROM {s}."{t}" ORDER BY ALL').fetchall() for s, t in names}
 
 
@@ -103,7 +105,7 @@ def test_watermark_never_goes_back(desk: Desk) -> None:
     desk.load([Version(time=at(5)), Version("b", time=at(3), type="Flag")])
     desk.load([Version("c", time=at(1)), Version("d", time=at(4), type="Flag")])
     desk.load([Version("c", time=at(9))], source="other")
-    desk.connection.execute("DELETE FROM main.medication WHERE source = 's'")
+    desk.connection.execute("DELETE FROM stored.medication WHERE source = 's'")
     desk.load([Version("e", time=at(2))])
     marks = "SELECT source, resource_type, event_watermark FROM etl.watermark ORDER BY ALL"
     assert desk.connection.execute(marks).fetchall() == [

@@ -8,12 +8,14 @@ import pytest
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
 from schemas.tables import all_tables
-from stores.ddl import resource_columns, statements
+from schemas.tables.medication import MEDICATION
+from stores.ddl import contract, resource_contract, statements
+from stores.stored import make_room
 
 
 @pytest.fixture(scope="module")
 def mart() -> duckdb.DuckDBPyConnection:
-    """A database with all tables, made twice over: the statements may be repeated."""
+    """A database with all views, made twice over: the statements may be repeated."""
     connection = duckdb.connect()
     for _ in range(2):
         for statement in statements(all_tables()):
@@ -22,7 +24,9 @@ def mart() -> duckdb.DuckDBPyConnection:
 
 
 def test_types_are_kept(mart: duckdb.DuckDBPyConnection) -> None:
-    """DuckDB gives every column the type that the model names, and Polars knows it too."""
+    """DuckDB gives every column the type that the model names, with data and without, and Polars knows it too."""
+    full = contract(MEDICATION)
+    make_room(mart, full, {}, {c.name for c in full.columns})
     for table in all_tables():
         described = {row[0]: row[1] for row in mart.execute(f'DESCRIBE main."{table.name}"').fetchall()}
         for column in table.columns():
@@ -45,8 +49,9 @@ def test_no_keyword_needs_quotes(mart: duckdb.DuckDBPyConnection) -> None:
 
 def test_child_views_have_their_key(mart: duckdb.DuckDBPyConnection) -> None:
     """A view of a repeated part has a row per item with source, id and its place, and none for empty lists."""
+    make_room(mart, contract(MEDICATION), {}, {"ingredients"})
     mart.execute(
-        "INSERT INTO main.medication (source, id, ingredients) SELECT 's', x, "
+        "INSERT INTO stored.medication (source, id, ingredients) SELECT 's', x, "
         "CASE x WHEN 'two' THEN [NULL, NULL] WHEN 'none' THEN [] END FROM (VALUES ('two'), ('none'), ('null')) t(x)"
     )
     rows = mart.execute("SELECT source, id, ordinal FROM main.medication_ingredient ORDER BY ALL").fetchall()
@@ -67,7 +72,7 @@ def test_bookkeeping_is_documented(mart: duckdb.DuckDBPyConnection) -> None:
     """The tables of etl are exactly the documented ones."""
     names = mart.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'etl'").fetchall()
     assert {name for (name,) in names} == set(BOOKKEEPING)
-    for columns in (*BOOKKEEPING.values(), resource_columns()):
+    for columns in (*BOOKKEEPING.values(), resource_contract().columns):
         assert all(c.description for c in columns)
 
 

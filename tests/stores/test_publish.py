@@ -29,7 +29,7 @@ def test_published_again_replaces_all(desk: Desk, tmp_path: Path) -> None:
     out = tmp_path / "out"
     desk.load([Version(version_id="1"), Version(type="Flag")])
     publish_parquet(desk.connection, out)
-    desk.connection.execute("DELETE FROM main.resource")
+    desk.connection.execute("DELETE FROM stored.resource")
     desk.load([Version(version_id="2", time=at(1))])
     publish_parquet(desk.connection, out)
     assert pl.read_parquet(out / "medication.parquet")["version_id"].to_list() == ["2"]
