@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from flows.drain import Drain
 from flows.session import LoadSession, Read, open_session
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk
@@ -34,15 +35,20 @@ _Item = TypeVar("_Item")
 Watcher = Callable[[Progress], None]
 
 
-def run_load(source: Source, settings: LoadSettings, watch: Watcher | None = None) -> LoadReport:
+def run_load(
+    source: Source, settings: LoadSettings, watch: Watcher | None = None, drain: Drain | None = None
+) -> LoadReport:
     """Load everything a source has into the mart; the report says what became of every line.
+
+    A load that is drained reads no further, commits the partitions that it has read whole, and reports `drained`; the
+    same load again takes up there.
 
     Raises the errors of :mod:`schemas.errors`. A damaged file is refused whole and named in ``report.refused``; the
     others load.
     """
     partitions = source.partitions()
     with open_session(settings) as session:
-        asyncio.run(_Run(source, session, watch or (lambda _: None)).all(partitions))
+        asyncio.run(_Run(source, session, watch or (lambda _: None), drain or Drain()).all(partitions))
         session.finish()
     return session.report
 
@@ -85,11 +91,16 @@ class _Together:
         return lots
 
 
+class _Drained(Exception):
+    """Reading stops in the middle of a partition."""
+
+
 class _Run:
     """Reads partitions one after the other while threads work on their chunks."""
 
-    def __init__(self, source: Source, session: LoadSession, watch: Watcher) -> None:
+    def __init__(self, source: Source, session: LoadSession, watch: Watcher, drain: Drain) -> None:
         self._source = source
+        self._drain = drain
         self._session = session
         self._watch = watch
         self._progress = Progress()
@@ -106,6 +117,9 @@ class _Run:
         with ThreadPoolExecutor(workers, thread_name_prefix="clinmart") as pool:
             self._pool = pool
             for partition in partitions:
+                if self._drain.asked:
+                    self._session.report.status = "drained"
+                    break
                 await self._partition(partition)
                 if sum(o.partition.size for o in self._open) >= self._session.settings.unit_bytes:
                     await self._settle()
@@ -123,6 +137,8 @@ class _Run:
         opened = _Open(partition, self._source.read(partition), [])
         try:
             small = await self._read(opened, as_of)
+        except _Drained:
+            session.leave_out(partition, await opened.chunks())
         except IntegrityError as error:
             session.refuse(str(error), await opened.chunks())
         else:
@@ -138,6 +154,8 @@ class _Run:
         """Give a partition's chunks to the workers; those of a small one, when it is read whole, are returned."""
         done, kept = self._progress.done, list[Chunk]()
         async for item in opened.reading:
+            if self._drain.asked:
+                raise _Drained
             if isinstance(item, Chunk) and not opened.tasks and sum(len(c.data) for c in kept) < self._enough // 4:
                 kept.append(item)
                 continue

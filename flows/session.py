@@ -107,6 +107,13 @@ class LoadSession:
             self.stage.discard(chunk.paths)
         self.report.refused.append(why)
 
+    def leave_out(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
+        """Leave a partition that was not read to its end to the next load."""
+        for chunk in chunks:
+            self.stage.discard(chunk.paths)
+        self.report.bytes -= partition.size
+        self.report.status = "drained"
+
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
         counts: dict[str, Counts] = {}
@@ -158,7 +165,7 @@ class LoadSession:
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
-        if not unit.receipts:
+        if not unit.receipts or (self.settings.strict and self.report.status == "drained"):
             return
         if self.settings.strict and (unit.rejections or self.report.refused):
             self.report.status = "failed"

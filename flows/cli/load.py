@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from schemas.errors import EXIT_CLEAN, EXIT_QUARANTINED, IntegrityError, UsageError
+from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError, UsageError
 
 
 def load(
@@ -36,6 +36,9 @@ def load(
         bool, typer.Option("--strict", help="Load all or nothing: one refused line rolls everything back.")
     ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
+    grace: Annotated[
+        float, typer.Option(help="Seconds that a load has to commit what it read after SIGTERM or Ctrl-C.")
+    ] = 30.0,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="Run as a Prefect flow, so that it shows in the Prefect UI.")
     ] = False,
@@ -66,11 +69,12 @@ def load(
         report = run_with_prefect(inputs, settings)
     else:
         from flows.cli.progress import watching
+        from flows.drain import draining
         from flows.runner import run_load
         from sources.files import FileSource
 
-        with watching(quiet=as_json) as watch:
-            report = run_load(FileSource(inputs, settings.limits), settings, watch)
+        with draining(grace) as drain, watching(quiet=as_json) as watch:
+            report = run_load(FileSource(inputs, settings.limits), settings, watch, drain)
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:
@@ -83,6 +87,9 @@ def load(
         raise SystemExit(IntegrityError.exit_code)
     if report.status == "failed":
         raise SystemExit(IntegrityError.exit_code)
+    if report.status == "drained":
+        typer.echo("clinmart: drained: the same command again goes on where this one stopped", err=True)
+        raise SystemExit(EXIT_DRAINED)
     raise SystemExit(EXIT_QUARANTINED if report.status == "quarantined" else EXIT_CLEAN)
 
 
