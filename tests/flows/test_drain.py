@@ -30,6 +30,8 @@ def _settings(folder: Path, **more: object) -> LoadSettings:
 def _drained_after(partitions: int, folder: Path, **more: object) -> str:
     """Load, and ask to stop when so many partitions are read."""
     drain, sizes = Drain(), [len(data) for data in FILES.values()]
+    if not partitions:
+        drain.ask()
 
     def watch(now: Progress) -> None:
         if now.done >= sum(sizes[:partitions]):
