@@ -22,7 +22,7 @@ class Note(StrEnum):
         return member
 
     # Times.
-    LEAP_SECOND = "leap_second", "The second is 60: the instant is the first of the next minute."
+    LEAP_SECOND = "leap_second", "The second is 60; the instant, where there is one, is the first of the next minute."
     NEGATIVE_ZERO_OFFSET = (
         "negative_zero_offset",
         "The offset is -00:00, by which some senders say that it is not known; it is read as UTC.",

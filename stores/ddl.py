@@ -8,7 +8,7 @@ from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS
 from schemas.table import IDENTITY, Column, Table
 from stores.sql import quoted
 
-MART_VERSION = 2
+MART_VERSION = 3
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
 
