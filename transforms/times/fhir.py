@@ -10,7 +10,7 @@ import polars as pl
 from schemas.notes import Note
 from transforms.times.columns import Reading, by_runs, columns_of, columns_without_times
 from transforms.times.flags import flagged, no_flags
-from transforms.times.texts import CLOCK, by_length, nanoseconds, where
+from transforms.times.texts import CLOCK, by_length, constant, nanoseconds, where
 from transforms.times.wall import SECONDS, Wall, read_days, read_wall
 
 _YEAR = "[0-9]{4}"
@@ -83,7 +83,8 @@ def _reading(wall: Wall, lengths: pl.Series, timed: pl.Series) -> Reading:
     written = tail.str.tail(_OFFSET_LENGTH) if fractions else tail
     east = written.replace_strict(_WRITTEN, _MEANT, default=None, return_dtype=pl.Int16)
     flags = no_flags(len(tail))
-    precision = by_length(lengths, _PRECISIONS, "second")
+    dates = timed.sum() < len(tail) - tail.null_count()
+    precision = by_length(lengths, _PRECISIONS, "second") if dates else constant("second", tail)
     nanos = digits = None
     if fractions:
         # After the point and before the offset, which is one letter where it is not among the offsets.

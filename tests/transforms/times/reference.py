@@ -82,7 +82,7 @@ def _meaning(kind: str, parts: tuple[str | None, ...], zone: str | None) -> Mean
     *written, sent = parts
     made = Meaning(precision=_NAMES[sum(part is not None for part in written) - 1])
     year, month, day, hour, minute, second = (int(part) if part else None for part in written[:6])
-    made.date = date(year or 0, month or 1, day or 1)
+    made.date = date(year or 0, 1 if month is None else month, 1 if day is None else day)
     if sent is not None:
         made.offset = _offset(sent, made.flags)
     if hour is None:
