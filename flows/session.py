@@ -181,7 +181,7 @@ class LoadSession:
             commit(connection, unit, self.report, self._tables)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
-        self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections)
+        self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections + unit.findings)
 
 
 @contextmanager

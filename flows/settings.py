@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.errors import UsageError
+from schemas.zones.names import known_zone
 from sources.source import ReadLimits
 from transforms.sample import Sampling
 
@@ -26,6 +27,7 @@ class LoadSettings:
     sampling: Sampling = field(default_factory=Sampling)
     strict: bool = False
     wait: float = 0.0
+    zone: str | None = None  # IANA name: of local times in formats that allow them, which FHIR does not
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
     unit_rows: int = 5_000_000
@@ -41,6 +43,11 @@ class LoadSettings:
             raise UsageError(f"--jobs is {self.jobs}: give 1 or more")
         if not 0 <= self.sampling.rate <= 1:
             raise UsageError(f"--sample is {self.sampling.rate}: give a share from 0 to 1")
+        if self.zone is not None:
+            try:
+                known_zone(self.zone)
+            except UsageError as error:
+                raise UsageError(f"--zone: {error}") from None
 
     @property
     def workers(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from schemas.records import Chunk, Counts, Finding, OversizedLine, StagedTable
+from schemas.records import Chunk, Counts, OversizedLine, StagedTable
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
@@ -28,7 +28,7 @@ class StagedChunk:
     views: list[StagedTable] = field(default_factory=list)
     views_refused: Counter[str] = field(default_factory=Counter)
     rejections: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
     parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
     unread: dict[tuple[str, str], int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class StagedChunk:
     @property
     def paths(self) -> list[str]:
         """All files of the chunk."""
-        return [t.path for t in (*self.tables, *self.views)] + self.rejections
+        return [t.path for t in (*self.tables, *self.views)] + self.rejections + self.findings
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -92,7 +92,7 @@ class Worker:
             self._stage.write_views(result.views),
             result.views_refused,
             self._stage.write_rejections(self._source, result.rejections),
-            result.findings,
+            self._stage.write_findings(result.findings),
             result.parts,
             result.unread,
             result.sampled,

@@ -82,8 +82,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("resource_type", "VARCHAR", "FHIR resource type."),
         Column("id", "VARCHAR", "Id of the resource.", phi=True),
         Column("finding", "VARCHAR", "sample (fhir.resources) or note."),
-        Column("path", "VARCHAR", "Element at fault."),
-        Column("message", "VARCHAR", "What was found, without the value."),
+        Column("path", "VARCHAR", "Element, or column of it, that it is about."),
+        Column("code", "VARCHAR", "Stable code of a note; for a sample the kind of fault that fhir.resources tells."),
+        Column("message", "VARCHAR", "What was found, in words, without the value."),
     ),
     "unread": (
         Column("load_id", "VARCHAR", "The load."),

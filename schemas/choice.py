@@ -20,6 +20,7 @@ from schemas.expand import (
     quantity_parts,
     reference_element,
     time_element,
+    times_element,
 )
 from schemas.table import Column, Element, Kind, Mode, Read
 
@@ -99,6 +100,9 @@ def _parts(
         texts = (*texts, f"{at['CodeableConcept']}.text")
     if texts:
         parts.append(_plain(f"{name}_text", texts, "VARCHAR", f"{label}: text, or the text of the concept."))
+    if "time" in at:
+        checked = Read(f"{name}~time", (at["time"],))
+        parts.append(Element(f"{name}_text", at["time"], "time", Kind.CLOCK, (checked,), ()))
     if "boolean" in at:
         parts.append(_plain(f"{name}_boolean", (at["boolean"],), "BOOLEAN", f"{label}: true or false."))
     parts += _times(name, at, label)
@@ -175,6 +179,9 @@ def _times(name: str, at: dict[str, str], label: str) -> list[Element]:
         parts.append(time_element(name, paths, kind, label=label))
     if "Period" in at:
         parts.append(time_element(f"{name}_end", (f"{at['Period']}.end",), "dateTime", label=f"{label} end"))
+    if "Timing" in at:  # whose other parts stand in the JSON
+        path = f"{at['Timing']}.event"
+        parts.append(times_element(f"{name}_events", path, "dateTime", "event", label=f"{label} event"))
     return parts
 
 

@@ -24,6 +24,7 @@ from schemas.expand import (
     quantity_parts,
     reference_element,
     time_element,
+    times_element,
 )
 from schemas.fields import ITEM_FIELDS, PRIMARY_FIELDS, SINGLE_FIELDS, Field, field
 from schemas.naming import plural, snake, time_stem
@@ -237,6 +238,8 @@ def _many(
     """A repeated element; ``names`` are those of one and of the list."""
     path, kind = place.path, element.type
     name, several = names
+    if kind in TIME_TYPES:
+        return [times_element(several, path, kind, snake(place.base), label=label)]
     if kind in ("CodeableConcept", "Coding"):
         present = PRESENT + name if _is_required(element, declared) else None
         made = coding_element(name, path, kind, label=label, many=True, prefer=declared.prefer, present=present)

@@ -57,6 +57,23 @@ def time_element(
     )
 
 
+def times_element(name: str, path: str, fhir_type: str, item: str, *, label: str) -> Element:
+    """A repeated `date`, `dateTime` or `instant`: a list of structs with the four columns of a time, called after
+    ``item``.
+    """
+    one = time_element(item, ("$this",), fhir_type, label=label)
+    struct = ", ".join(f'"{c.name}" {c.dtype}' for c in one.columns)
+    return Element(
+        name=name,
+        path=path,
+        fhir_type=fhir_type,
+        kind=Kind.ITEMS,
+        reads=(Read(name, (path,), Mode.ITEMS, fields=one.reads),),
+        columns=(Column(name, f"STRUCT({struct})[]", f"{label}: all times, in the order sent.", path),),
+        children=(one,),
+    )
+
+
 def reference_element(
     name: str,
     path: str,
@@ -230,8 +247,11 @@ def bounds_parts(
 def plain(
     name: str, path: str, fhir_type: str, reads: list[Read], columns: list[Column], *, quantity: str = ""
 ) -> Element:
-    """An element whose columns are what was read; those of a ``quantity`` get harmonised ones beside them."""
-    return Element(name, path, fhir_type, Kind.PLAIN, tuple(reads), tuple(columns), quantity=quantity)
+    """An element whose columns are what was read; those of a ``quantity`` get harmonised ones beside them, and a `time`
+    (FHIR R4 2.24.0.1) is checked too.
+    """
+    kind = Kind.CLOCK if fhir_type == "time" else Kind.PLAIN
+    return Element(name, path, fhir_type, kind, tuple(reads), tuple(columns), quantity=quantity)
 
 
 def invalid_flag(name: str) -> str:

@@ -48,7 +48,7 @@ def row_checks(table: Table) -> tuple[RowCheck, ...]:
     that before what is wrong, and that before what does not fit together.
     """
     columns = [c for e in table.elements for c in e.columns]
-    times = ["last_updated", *(e.name for e in table.elements if e.kind is Kind.TIME)]
+    times = ["last_updated", *(e.name for e in table.elements if e.kind in (Kind.TIME, Kind.CLOCK))]
     return (
         *_id_checks(),
         *(flag_check(INVALID + name) for name in times),

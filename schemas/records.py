@@ -181,6 +181,7 @@ class Finding:
     resource_id: str
     finding: str
     path: str
+    code: str
     message: str
 
 
@@ -209,13 +210,13 @@ class StagedTable:
 
 @dataclass(slots=True)
 class StagedUnit:
-    """What one commit brings into the mart: files of rows and of rejections, findings and receipts."""
+    """What one commit brings into the mart: files of rows, of rejections and of findings, and receipts."""
 
     tables: list[StagedTable] = field(default_factory=list)
     views: list[StagedTable] = field(default_factory=list)  # rows of the mart's views
     views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that refused them
     rejections: list[str] = field(default_factory=list)  # Parquet files
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)  # Parquet files
     receipts: list[Receipt] = field(default_factory=list)
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled

@@ -18,6 +18,7 @@ PRESENT = "?"  # "?code": a raw boolean, true where the element `code` is there 
 CODING_MARK = "~coding"  # "code~coding": a raw struct, the coding that fills `code`, `code_system`, `code_display`
 NUMBER_MARK, LITERAL_MARK = "_number", "_literal"  # ends of the columns of a decimal and of its digits
 INVALID = "!"  # "!effective": a boolean, true where the time as sent is none
+NOTE = "*"  # "*effective:leap_second": a boolean, true where a row has this note (schemas.notes) on an element
 
 
 class Kind(StrEnum):
@@ -25,6 +26,7 @@ class Kind(StrEnum):
 
     PLAIN = "plain"  # as read
     TIME = "time"  # one text -> _at, _date, _precision, _offset
+    CLOCK = "clock"  # as read, and checked: a time of day or a list of them
     REFERENCE = "reference"  # one text (and type) -> ids
     CODING = "coding"  # one struct -> code, system, display
     ITEMS = "items"  # a list of structs whose fields are elements themselves

@@ -54,7 +54,7 @@ def _columns(element: Element, type_name: str) -> Iterator[dict[str, object]]:
         case Kind.CODING:
             yield from _coding(element, type_name)
             yield from _plain(element, type_name)
-        case Kind.PLAIN:
+        case Kind.PLAIN | Kind.CLOCK:
             yield from _plain(element, type_name)
         case Kind.ITEMS:
             return

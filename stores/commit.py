@@ -41,7 +41,7 @@ def commit(
         by_type = {table.resource_type: name for name, table in tables.items()}
         fill_views(connection, unit, report.source, report.load_id, by_type)
         _refused(connection, unit, report, counts, now)
-        _insert(connection, "validation", _findings(unit, report))
+        _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
         _insert(connection, "receipt", _receipts(connection, unit, report, now))
         _watermarks(connection, unit, report, tables, now)
@@ -135,19 +135,12 @@ def _refused(
     )
 
 
-def _findings(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:
-    return [
-        {
-            "load_id": report.load_id,
-            "source": report.source,
-            "resource_type": f.resource_type,
-            "id": f.resource_id,
-            "finding": f.finding,
-            "path": f.path,
-            "message": f.message,
-        }
-        for f in unit.findings
-    ]
+def _findings(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport) -> None:
+    if unit.findings:
+        connection.execute(
+            f"INSERT INTO etl.validation BY NAME SELECT {text(report.load_id)} AS load_id, "
+            f"{text(report.source)} AS source, * FROM read_parquet({files(unit.findings)})"
+        )
 
 
 def _unread(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:

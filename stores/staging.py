@@ -66,6 +66,10 @@ class Stage:
         ]
         return [self._write(pl.DataFrame(rows, schema=_REJECTION_SCHEMA), "quarantine")]
 
+    def write_findings(self, findings: Sequence[pl.DataFrame]) -> list[str]:
+        """Write what was found about rows, in one file; none when nothing was."""
+        return [self._write(pl.concat(findings), "finding")] if findings else []
+
     def discard(self, paths: Sequence[str]) -> None:
         """Remove files that will not be committed, or that have been."""
         for path in paths:

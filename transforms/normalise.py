@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from schemas.choice import MANY_MARK
 from schemas.systems import LOINC
-from schemas.table import CODING_MARK, INVALID, LITERAL_MARK, NUMBER_MARK, PRESENT, Element, Kind
+from schemas.table import CODING_MARK, INVALID, LITERAL_MARK, NOTE, NUMBER_MARK, PRESENT, Element, Kind
 from transforms.references import reference_columns
-from transforms.times import fhir_times
+from transforms.times import fhir_clocks, fhir_times, raised
 from transforms.units.harmonise import Harmoniser, harmonise
 
 TIME_PARTS = ("at", "date", "precision", "offset")
@@ -41,14 +41,15 @@ class Meaning:
 
 
 def normalise(raw: pl.DataFrame, elements: tuple[Element, ...], meaning: Meaning | None = None) -> pl.DataFrame:
-    """The mart columns of ``elements`` in their order, then the flags that the checks look at.
+    """The mart columns of ``elements`` in their order, then the flags that the checks look at, and the notes.
 
     ``raw`` has a column for each read of the elements, except those that nothing was sent for: a column of the mart
     that would
     only be null is left out of the result too, and so are fields inside structs. Flags are Boolean columns whose names
     start with ``?`` (is the required element there), ``!`` (text that is no time) and ``#`` (more than one type of a
     choice); a
-    flag from inside a list is true when any item has it, and is left out when none has.
+    flag from inside a list is true when any item has it, and is left out when none has. Notes are Boolean columns named
+    like ``*effective:leap_second``; those that no row has are left out.
     """
     meant = (meaning or Meaning()).of_rows(raw, elements)
     columns: list[pl.Series] = []
@@ -69,6 +70,8 @@ def _element(
 ) -> tuple[list[pl.Series], list[pl.Series]]:
     if element.kind is Kind.TIME:
         return _time(raw, element)
+    if element.kind is Kind.CLOCK:
+        return _clock(raw, element)
     if element.kind is Kind.REFERENCE:
         return reference_columns(raw, element), []
     if element.kind is Kind.ITEMS and element.needs_work():
@@ -84,7 +87,22 @@ def _element(
 def _time(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
     times = fhir_times(raw[element.name], element.time_type)
     columns = [times[part].alias(f"{element.name}_{part}") for part in TIME_PARTS]
-    return columns, [times["invalid"].alias(INVALID + element.name)]
+    return columns, [times["invalid"].alias(INVALID + element.name), *notes_of(element.name, times["flags"])]
+
+
+def notes_of(name: str, flags: pl.Series) -> list[pl.Series]:
+    """The notes on a column of times, from its flags."""
+    return [rows.alias(f"{NOTE}{name}:{note}") for note, rows in raised(flags)]
+
+
+def _clock(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
+    sent = raw[element.reads[0].name]
+    many = isinstance(sent.dtype, pl.List)
+    clocks = fhir_clocks(sent.explode(empty_as_null=False, keep_nulls=False) if many else sent)
+    flags = [clocks["invalid"].alias(INVALID + element.name), *notes_of(element.name, clocks["flags"])]
+    if many:
+        flags = [_lifted(sent, flag, flag.name) for flag in flags]
+    return [sent] if element.columns else [], flags
 
 
 def _coding(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
@@ -112,7 +130,7 @@ def _items(lists: pl.Series, element: Element, meant: Meaning) -> tuple[list[pl.
     if meant.loinc is not None:  # what a row measures its items measure too, unless they say otherwise
         meant = replace(meant, loinc=meant.loinc.gather(_parents(lists)))
     done = normalise(inner.struct.unnest(), element.children, meant)
-    flags = [c for c in done.columns if c.startswith(FLAG_MARKS)]
+    flags = [c for c in done.columns if c.startswith((*FLAG_MARKS, NOTE))]
     if len(flags) == done.width:
         return [], []  # items that hold nothing a column is made of
     struct = done.drop(flags).to_struct(name)

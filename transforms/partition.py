@@ -16,14 +16,15 @@ import polars as pl
 
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, Finding, OversizedLine, Rejection
-from schemas.table import INVALID
+from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, OversizedLine, Rejection
+from schemas.table import INVALID, NOTE
 from transforms.check import Failure, check
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
 from transforms.decode.unwrap import resources_of
-from transforms.normalise import FLAG_MARKS, Meaning, normalise
+from transforms.findings import findings_frame, notes_frame
+from transforms.normalise import FLAG_MARKS, Meaning, normalise, notes_of
 from transforms.sample import Sampler, Sampling
 from transforms.times import fhir_times
 from transforms.units.harmonise import Harmoniser
@@ -44,7 +45,7 @@ class ChunkResult:
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[pl.DataFrame] = field(default_factory=list)  # rows of etl.validation, without source and load_id
     parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
     views: dict[str, pl.DataFrame] = field(default_factory=dict)
     views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that alone refused them
@@ -148,14 +149,15 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
 
 
 def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
-    identity, flag = _identity(work.lines, batch, work.as_of)
+    identity, flag, notes = _identity(work.lines, batch, work.as_of)
     if batch.table is None:
         frame, failures = _whole(work.lines, batch, identity, flag)
         name = RESOURCE_TABLE
     else:
         meaning = Meaning(work.harmoniser, observed=batch.resource_type == "Observation")
         body = normalise(batch.raw, batch.table.elements, meaning)
-        frame = identity.hstack(body.get_columns())
+        notes += [column for column in body if column.name.startswith(NOTE)]
+        frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
         failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name
     failures += _sampled(work, batch, {f.row for f in failures}, result)
@@ -166,6 +168,8 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
     for number, read in enumerate(work.rows_by_chunk(batch.rows)):
         if read:
             result.add(number, batch.resource_type, read, 0)
+    if notes:
+        result.findings.append(notes_frame(batch.resource_type, identity["id"], notes, [f.row for f in failures]))
     accepted = _accepted(frame, failures)
     if accepted.height:
         known = result.tables.get(name)
@@ -200,17 +204,18 @@ def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResul
         result.unread[kind, path] = result.unread.get((kind, path), 0) + rows
     fresh = {row: finding for row, finding in found.invalid.items() if row not in failed}
     if not work.sampler.decides:
-        result.findings += fresh.values()
+        if fresh:
+            result.findings.append(findings_frame(fresh.values()))
         return []
     meaning = Reason.SAMPLE_INVALID.meaning
     return [
-        Failure(row, Fault(Reason.SAMPLE_INVALID, finding.path, f"{meaning} ({finding.message})"), "fhir.resources")
+        Failure(row, Fault(Reason.SAMPLE_INVALID, finding.path, f"{meaning} ({finding.code})"), "fhir.resources")
         for row, finding in fresh.items()
     ]
 
 
-def _identity(lines: Lines, batch: TypeBatch, as_of: datetime) -> tuple[pl.DataFrame, pl.Series]:
-    """The identity columns of a batch, and the flag of a `meta.lastUpdated` that is no instant."""
+def _identity(lines: Lines, batch: TypeBatch, as_of: datetime) -> tuple[pl.DataFrame, pl.Series, list[pl.Series]]:
+    """The identity columns of a batch, the flag of a `meta.lastUpdated` that is no instant, and the notes on it."""
     times = fhir_times(batch.raw["last_updated"], "instant")
     frame = pl.DataFrame(
         [
@@ -221,7 +226,7 @@ def _identity(lines: Lines, batch: TypeBatch, as_of: datetime) -> tuple[pl.DataF
             lines.frame["content_hash"].gather(batch.rows),
         ]
     )
-    return frame, times["invalid"].alias(INVALID + "last_updated")
+    return frame, times["invalid"].alias(INVALID + "last_updated"), notes_of("last_updated", times["flags"])
 
 
 def _whole(

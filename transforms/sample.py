@@ -74,8 +74,9 @@ class Sampler:
             found.rows += 1
             finding = _validator(resource_type)(line) if valid else None
             if finding is not None:
-                path, message = finding
-                found.invalid[row] = Finding(resource_type, ids[row] or "", "sample", path, message)
+                path, code = finding
+                said = f"fhir.resources does not take it: {code}."
+                found.invalid[row] = Finding(resource_type, ids[row] or "", "sample", path, code, said)
             if table is not None:
                 found.unread.update(set(unread_paths(json.loads(line), projection(table).shape)))
         self._used += time.monotonic() - began

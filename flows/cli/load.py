@@ -24,6 +24,13 @@ def load(
             help="Time of rows that carry none, e.g. 2026-01-31T00:00:00Z [default: the manifest's, else now]."
         ),
     ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            help="Zone of local times, e.g. Europe/Berlin, in formats that allow them. FHIR does not, so it changes "
+            "nothing there."
+        ),
+    ] = None,
     sample: Annotated[
         float, typer.Option(help="Share of rows that fhir.resources checks too; 1 checks all and quarantines by it.")
     ] = 0.01,
@@ -57,6 +64,7 @@ def load(
         mart=mart,
         source=source,
         as_of=_instant(as_of),
+        zone=zone,
         sampling=Sampling(sample),
         strict=strict,
         wait=wait,

@@ -35,6 +35,16 @@ def test_numbers() -> None:
             LoadSettings(Path("m"), "s", sampling=Sampling(rate))
 
 
+def test_zones() -> None:
+    """A zone is one of the IANA database, and the nearest is told of what is none."""
+    assert LoadSettings(Path("m"), "s", zone="America/New_York").zone == "America/New_York"
+    for zone in ("", "EDT", "+02:00"):
+        with pytest.raises(UsageError, match=r"^--zone: there is no time zone"):
+            LoadSettings(Path("m"), "s", zone=zone)
+    with pytest.raises(UsageError, match=r"did you mean America/New_York\?"):
+        LoadSettings(Path("m"), "s", zone="america/new york")
+
+
 def test_workers() -> None:
     """One thread per processor unless told."""
     assert LoadSettings(Path("m"), "my source").workers >= 1

@@ -6,16 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 import stores.commit as subject
 from schemas.bookkeeping import BOOKKEEPING
-from schemas.records import Finding, Rejection, StagedUnit
+from schemas.records import Rejection, StagedUnit
 from stores.commit import commit
 from stores.staging import Stage
 from tests.stores.desk import T0, TYPES, Desk, Version, at, staged
 
 REFUSED = Rejection("/in/0.ndjson", 7, 700, "Medication", "m", "no_id", "id", "no_id", "It has no id.", b"{}", 2)
+
+FOUND = {
+    "resource_type": "Medication",
+    "id": "a",
+    "finding": "note",
+    "path": "status",
+    "code": "odd",
+    "message": "It is odd.",
+}
 
 
 def _unit(desk: Desk, versions: Sequence[Version], rejections: Sequence[Rejection] = ()) -> StagedUnit:
@@ -25,7 +35,7 @@ def _unit(desk: Desk, versions: Sequence[Version], rejections: Sequence[Rejectio
     for rejection in rejections:
         unit.receipts[0].resources[rejection.resource_type].read += 1
         unit.receipts[0].resources[rejection.resource_type].quarantined += 1
-    unit.findings.append(Finding("Medication", "a", "sample", "status", "enum"))
+    unit.findings += stage.write_findings([pl.DataFrame([FOUND])])
     unit.unread[("Medication", "photo")] = 1
     unit.sampled["Medication"] = 2
     return unit
@@ -85,6 +95,8 @@ def test_books_of_a_commit(desk: Desk) -> None:
         (row,) = found[f"etl.{table}"]
         assert len(row) == len(BOOKKEEPING[table])
         assert table == "watermark" or report.load_id in row
+    (note,) = found["etl.validation"]
+    assert note == (report.load_id, report.source, *FOUND.values())
     status, resources = desk.connection.execute("SELECT status, resources FROM etl.load").fetchall()[0]
     assert status == "running"
     assert resources == [{"resource_type": "Medication", **counts.as_dict()}]

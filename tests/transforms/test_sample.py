@@ -50,9 +50,12 @@ def test_a_part_only_notes() -> None:
     result = run(lines, Sampling(0.999, share=1e9))
     assert result.rejections == []
     assert len(rows(result)) == 50
-    assert len(result.findings) == result.sampled["Observation"] >= 45
-    finding = result.findings[0]
-    assert (finding.resource_type, finding.finding, finding.path) == ("Observation", "sample", UNTOLD)
+    (found,) = result.findings
+    assert found.height == result.sampled["Observation"] >= 45
+    finding = found.row(0, named=True)
+    assert (finding["resource_type"], finding["finding"], finding["path"]) == ("Observation", "sample", UNTOLD)
+    assert finding["code"] == "extra_forbidden"
+    assert finding["message"] == "fhir.resources does not take it: extra_forbidden."
 
 
 def test_the_choice_is_of_the_row() -> None:

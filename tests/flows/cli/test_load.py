@@ -250,3 +250,16 @@ def test_canary(clinmart: Clinmart, tmp_path: Path, planted: Callable[[], list[b
     found += query(mart, "FROM etl.load") + query(mart, "FROM etl.receipt") + query(mart, "FROM etl.unread")
     found += query(mart, "SELECT * EXCLUDE (id) FROM etl.validation")
     assert [row for row in found if CANARY in repr(row)] == []
+
+
+def test_notes_reach_the_mart(clinmart: Clinmart, tmp_path: Path) -> None:
+    """In the same commit as their rows, by load; a refused row has none, and loading again adds none."""
+    mart, leap = tmp_path / "m", "2016-12-31T23:59:60Z"
+    lines = [medication("a", updated=leap), medication("b"), medication("c", updated=leap, status="bogus")]
+    file = write(tmp_path / "in.ndjson", *lines)
+    assert _load(clinmart, file, mart, "--sample", "0", "--zone", "Europe/Berlin").code == 3
+    assert _load(clinmart, file, mart, "--sample", "0").code == 3
+    said = "SELECT source, resource_type, v.id, finding, path, code, load_id = l FROM etl.validation v, "
+    said += "(SELECT min(load_id) l FROM etl.load)"
+    assert query(mart, said) == [("s", "Medication", "a", "note", "last_updated", "leap_second", True)]
+    assert list(tmp_path.glob("m.staging")) == []

@@ -1,4 +1,4 @@
-"""FHIR times as columns, against hand-made cases and against ``datetime.fromisoformat``."""
+"""FHIR `date`, `dateTime` and `instant` as columns, against hand-made cases and ``datetime.fromisoformat``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.times import FIELDS, fhir_times
+from schemas.notes import Note
+from transforms.times import FIELDS, fhir_times, raised
 
-NOTHING = dict.fromkeys(FIELDS) | {"invalid": False}
-WRONG = dict.fromkeys(FIELDS) | {"invalid": True}
+NOTHING = dict.fromkeys(FIELDS) | {"invalid": False, "flags": 0}
+WRONG = NOTHING | {"invalid": True}
 
 
 def one(text: str | None, kind: str = "dateTime") -> dict[str, Any]:
@@ -53,7 +54,10 @@ def test_dates_have_no_instant(kind: str, text: str, day: date, precision: str) 
 def test_offsets(kind: str, text: str, at: datetime, offset: int) -> None:
     """The instant is in UTC, the date is the one written, the offset is kept."""
     expected = {"at": at.replace(tzinfo=UTC), "date": date.fromisoformat(text[:10]), "offset": offset}
-    assert one(text, kind) == expected | {"precision": "second", "invalid": False, "nanos": 0}
+    flags = [Note.NEGATIVE_ZERO_OFFSET] if text.endswith("-00:00") else []
+    row = one(text, kind)
+    assert [note for note, _ in raised(pl.Series([row.pop("flags")], dtype=pl.UInt8))] == flags
+    assert row == expected | {"precision": "second", "invalid": False, "nanos": 0, "fraction_digits": None}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,7 @@ def test_fractions_are_cut(fraction: str, micros: int, nanos: int) -> None:
     row = one(f"2023-12-31T23:59:59.{fraction}+01:00")
     assert row["at"] == datetime(2023, 12, 31, 22, 59, 59, micros, tzinfo=UTC)
     assert (row["nanos"], row["precision"], row["date"]) == (nanos, "fraction", date(2023, 12, 31))
+    assert (row["fraction_digits"], row["flags"]) == (len(fraction), 0)
 
 
 def test_a_fraction_before_1970_is_cut_too() -> None:
