@@ -23,6 +23,7 @@ from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
 from schemas.records import DISPOSITIONS, LoadReport, Partition
+from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from transforms.sample import Sampling
 
@@ -99,14 +100,19 @@ def load(
     sample: float = 0.01,
     strict: bool = False,
     wait: float = 0.0,
+    crosswalk: list[str] | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
     inputs: files, folders or globs. mart: the DuckDB file. source: name of the source. as_of: time of rows that
     carry none.
     sample: share of rows that fhir.resources checks too. strict: all or nothing. wait: seconds to wait for a held mart.
+    crosswalk: files that map codes, ConceptMaps in JSON or CSV.
     """
-    settings = LoadSettings(Path(mart), source, as_of, sampling=Sampling(sample), strict=strict, wait=wait)
+    maps = read_crosswalk([Path(path) for path in crosswalk or ()])
+    settings = LoadSettings(
+        Path(mart), source, as_of, sampling=Sampling(sample), strict=strict, wait=wait, crosswalk=maps
+    )
     files = FileSource(inputs, settings.limits)
     with open_session(settings) as session:
         _load_all(files, session)
@@ -186,5 +192,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadRepor
         settings.sampling.rate,
         settings.strict,
         settings.wait,
+        [] if settings.crosswalk is None else sorted({str(Path(m.uri).absolute()) for m in settings.crosswalk.maps}),
     )
     return LoadReport.from_dict(found)

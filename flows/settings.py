@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
 from sources.source import ReadLimits
 from transforms.sample import Sampling
@@ -29,6 +30,7 @@ class LoadSettings:
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
     unit_rows: int = 5_000_000
+    crosswalk: Crosswalk | None = None
     memory: str = "850MB"  # of DuckDB while it commits
 
     def __post_init__(self) -> None:

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from schemas.crosswalk import Crosswalk
 from schemas.records import Chunk, Counts, Finding, OversizedLine, StagedTable
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
+from transforms.codes.displays import displays_of
+from transforms.codes.targets import targets_of
 from transforms.decode.fhir import Decoder
 from transforms.partition import ChunkResult, refuse_oversized, transform_together
 from transforms.sample import Sampler, Sampling
@@ -31,11 +34,12 @@ class StagedChunk:
     parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
     unread: dict[tuple[str, str], int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
+    codes: list[str] = field(default_factory=list)
 
     @property
     def paths(self) -> list[str]:
         """All files of the chunk."""
-        return [t.path for t in (*self.tables, *self.views)] + self.rejections
+        return [t.path for t in (*self.tables, *self.views)] + self.rejections + self.codes
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -56,13 +60,21 @@ class Worker:
     """Transforms and stages chunks; each thread that calls it has a decoder and a sampler of its own."""
 
     def __init__(
-        self, tables: Mapping[str, Table], views: Sequence[ViewTable], stage: Stage, source: str, sampling: Sampling
+        self,
+        tables: Mapping[str, Table],
+        views: Sequence[ViewTable],
+        stage: Stage,
+        source: str,
+        sampling: Sampling,
+        crosswalk: Crosswalk | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
         self._stage = stage
         self._source = source
         self._sampling = sampling
+        self._targets = None if crosswalk is None else targets_of(crosswalk)
+        self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._local = threading.local()
 
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
@@ -74,7 +86,7 @@ class Worker:
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
         """Stage several small chunks as if they were one."""
         decoder, sampler = self._tools()
-        return self._staged(transform_together(chunks, decoder, as_of, sampler))
+        return self._staged(transform_together(chunks, decoder, as_of, sampler, self._targets))
 
     def _staged(self, result: ChunkResult) -> StagedChunk:
         return StagedChunk(
@@ -86,10 +98,11 @@ class Worker:
             result.parts,
             result.unread,
             result.sampled,
+            self._stage.write_codes(result.codes),
         )
 
     def _tools(self) -> tuple[Decoder, Sampler]:
         tools: tuple[Decoder, Sampler] | None = getattr(self._local, "tools", None)
         if tools is None:
-            tools = self._local.tools = Decoder(self._tables, self._views), Sampler(self._sampling)
+            tools = self._local.tools = Decoder(self._tables, self._views), Sampler(self._sampling, self._displays)
         return tools

@@ -12,8 +12,10 @@ import duckdb
 import polars as pl
 
 from schemas.bookkeeping import BOOKKEEPING
+from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
 from schemas.records import Counts, LoadReport, Receipt, StagedUnit
+from stores.codes import save_codes
 from stores.ddl import RESOURCE_TABLE
 from stores.merge import Merge, merge
 from stores.sql import files, quoted, text
@@ -21,11 +23,16 @@ from stores.views import fill_views
 
 
 def commit(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, types: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    unit: StagedUnit,
+    report: LoadReport,
+    types: Mapping[str, str],
+    crosswalk: Crosswalk | None = None,
 ) -> None:
     """Bring a staged unit into the mart and its counts into ``report``; all of it or nothing.
 
-    ``types`` maps tables to their resource types. Raises what DuckDB raises, after rolling back.
+    ``types`` maps tables to their resource types; ``crosswalk`` is what mapped codes. Raises what DuckDB raises,
+    after rolling back.
     """
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
@@ -37,6 +44,7 @@ def commit(
         _refused(connection, unit, report, counts, now)
         _insert(connection, "validation", _findings(unit, report))
         _insert(connection, "unread", _unread(unit, report))
+        save_codes(connection, unit, report, crosswalk)
         _insert(connection, "receipt", _receipts(connection, unit, report, now))
         _watermarks(connection, unit, report, types, now)
         for name, one in counts.items():

@@ -8,7 +8,7 @@ from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS
 from schemas.table import IDENTITY, Column, Table
 from stores.sql import quoted
 
-MART_VERSION = 2
+MART_VERSION = 3
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
 
@@ -39,13 +39,13 @@ def statements(tables: Sequence[Table]) -> Iterator[str]:
         yield from child_views(table)
 
 
-def child_views(table: Table) -> Iterator[str]:
+def child_views(table: Table, schema: str = "main") -> Iterator[str]:
     """One view per repeated part that people join on: a row per item, keyed (source, id, ordinal)."""
     for element in table.child_tables():
         column = quoted(element.columns[0].name)
         shared = ", ".join(f"p.{quoted(c.name)}" for c in IDENTITY)
         yield (
-            f"CREATE OR REPLACE VIEW main.{quoted(element.child_table or '')} AS SELECT {shared}, "
+            f"CREATE OR REPLACE VIEW {schema}.{quoted(element.child_table or '')} AS SELECT {shared}, "
             f"generate_subscripts(p.{column}, 1) AS ordinal, unnest(p.{column}, max_depth := 2) "
-            f"FROM main.{quoted(table.name)} p WHERE len(p.{column}) > 0"
+            f"FROM {schema}.{quoted(table.name)} p WHERE len(p.{column}) > 0"
         )

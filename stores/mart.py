@@ -14,6 +14,7 @@ import duckdb
 
 from schemas.errors import LockedError, StorageError, UsageError
 from schemas.table import Table
+from stores.daily_views import daily_views
 from stores.ddl import MART_VERSION, statements
 
 _HOLDER = re.compile(r"PID (\d+)")
@@ -66,7 +67,7 @@ class Mart:
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
                 raise self._foreign()
             connection.execute("BEGIN TRANSACTION")
-            for statement in statements(tables):
+            for statement in (*statements(tables), *daily_views(tables)):
                 connection.execute(statement)
             made = [MART_VERSION, datetime.now(UTC), version("clinmart")]
             connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?)", made)

@@ -66,6 +66,10 @@ class Stage:
         ]
         return [self._write(pl.DataFrame(rows, schema=_REJECTION_SCHEMA), "quarantine")]
 
+    def write_codes(self, counts: Sequence[pl.DataFrame]) -> list[str]:
+        """Write what was met in coded columns (CODE_COUNTS); no file when there is nothing."""
+        return [self._write(pl.concat(counts), "codes")] if counts else []
+
     def discard(self, paths: Sequence[str]) -> None:
         """Remove files that will not be committed, or that have been."""
         for path in paths:

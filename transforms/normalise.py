@@ -6,7 +6,8 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.choice import MANY_MARK
-from schemas.table import CODING_MARK, INVALID, LITERAL_MARK, NUMBER_MARK, PRESENT, Element, Kind
+from schemas.table import INVALID, LITERAL_MARK, NUMBER_MARK, PRESENT, Element, Kind
+from transforms.codes.coder import Coder
 from transforms.references import reference_columns
 from transforms.times import fhir_times
 
@@ -14,7 +15,7 @@ TIME_PARTS = ("at", "date", "precision", "offset")
 FLAG_MARKS = (PRESENT, INVALID, MANY_MARK)
 
 
-def normalise(raw: pl.DataFrame, elements: tuple[Element, ...]) -> pl.DataFrame:
+def normalise(raw: pl.DataFrame, elements: tuple[Element, ...], coder: Coder | None = None) -> pl.DataFrame:
     """The mart columns of ``elements`` in their order, then the flags that the checks look at.
 
     ``raw`` has a column for each read of the elements, except those that nothing was sent for: a column of the mart
@@ -22,44 +23,43 @@ def normalise(raw: pl.DataFrame, elements: tuple[Element, ...]) -> pl.DataFrame:
     only be null is left out of the result too, and so are fields inside structs. Flags are Boolean columns whose names
     start with ``?`` (is the required element there), ``!`` (text that is no time) and ``#`` (more than one type of a
     choice); a
-    flag from inside a list is true when any item has it, and is left out when none has.
+    flag from inside a list is true when any item has it, and is left out when none has. ``coder`` makes the columns of
+    coded elements; it may know a crosswalk.
     """
+    coder = coder or Coder()
     columns: list[pl.Series] = []
     flags: list[pl.Series] = []
     for element in elements:
         there = [r.name for r in element.reads if r.name in raw.columns]
         if not there:
             continue
-        made, raised = _element(raw, element, set(there))
+        made, raised = _element(raw, element, set(there), coder)
         columns += made
         flags += raised
         flags += [raw[name] for name in there if name.startswith((PRESENT, MANY_MARK))]
     return pl.DataFrame(columns + flags)
 
 
-def _element(raw: pl.DataFrame, element: Element, there: set[str]) -> tuple[list[pl.Series], list[pl.Series]]:
+def _element(
+    raw: pl.DataFrame, element: Element, there: set[str], coder: Coder
+) -> tuple[list[pl.Series], list[pl.Series]]:
     if element.kind is Kind.TIME:
         return _time(raw, element)
     if element.kind is Kind.REFERENCE:
         return reference_columns(raw, element), []
     if element.kind is Kind.ITEMS and element.needs_work():
-        return _items(raw[element.name], element)
-    coding = _coding(raw, element) if f"{element.name}{CODING_MARK}" in there else []
+        return _items(raw[element.name], element, coder)
+    if element.kind is Kind.CODING:
+        return coder.columns(raw, element), []
     literal = [c.name for c in element.columns if c.name.endswith(LITERAL_MARK)]
     plain = [_digits(raw, c.name) if c.name in literal else raw[c.name] for c in element.columns if c.name in there]
-    return [*coding, *plain], []
+    return plain, []
 
 
 def _time(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
     times = fhir_times(raw[element.name], element.time_type)
     columns = [times[part].alias(f"{element.name}_{part}") for part in TIME_PARTS]
     return columns, [times["invalid"].alias(INVALID + element.name)]
-
-
-def _coding(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
-    coding = raw[f"{element.name}{CODING_MARK}"].struct
-    targets = zip(("code", "system", "display"), element.columns, strict=False)
-    return [coding.field(part).alias(column.name) for part, column in targets if part in coding.fields]
 
 
 def _digits(raw: pl.DataFrame, name: str) -> pl.Series:
@@ -72,13 +72,13 @@ def _digits(raw: pl.DataFrame, name: str) -> pl.Series:
     return raw.select(pl.coalesce(sent, printed).alias(name)).to_series()
 
 
-def _items(lists: pl.Series, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
+def _items(lists: pl.Series, element: Element, coder: Coder) -> tuple[list[pl.Series], list[pl.Series]]:
     """Open a list of structs, normalise its items as one frame and close it again, with the flags of its items."""
     name = element.columns[0].name
     array = lists.to_arrow(compat_level=pl.CompatLevel.oldest())
     inner = pl.from_arrow(array.flatten())
     assert isinstance(inner, pl.Series)
-    done = normalise(inner.struct.unnest(), element.children)
+    done = normalise(inner.struct.unnest(), element.children, coder.inside(name))
     flags = [c for c in done.columns if c.startswith(FLAG_MARKS)]
     if len(flags) == done.width:
         return [], []  # items that hold nothing a column is made of

@@ -19,6 +19,8 @@ from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, Finding, OversizedLine, Rejection
 from schemas.table import INVALID
 from transforms.check import Failure, check
+from transforms.codes.coder import Coder
+from transforms.codes.targets import Targets
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
@@ -49,6 +51,7 @@ class ChunkResult:
     views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that alone refused them
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
+    codes: list[pl.DataFrame] = field(default_factory=list)  # frames of CODE_COUNTS, of all lines read
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -66,20 +69,25 @@ class ChunkResult:
         counts.quarantined += quarantined
 
 
-def transform(chunk: Chunk, decoder: Decoder, as_of: datetime, sampler: Sampler | None = None) -> ChunkResult:
-    """All steps for one chunk. ``as_of`` is the time of rows without `meta.lastUpdated`."""
-    return transform_together([chunk], decoder, as_of, sampler)
+def transform(
+    chunk: Chunk, decoder: Decoder, as_of: datetime, sampler: Sampler | None = None, targets: Targets | None = None
+) -> ChunkResult:
+    """All steps for one chunk. ``as_of`` is the time of rows without `meta.lastUpdated`; ``targets`` the crosswalk."""
+    return transform_together([chunk], decoder, as_of, sampler, targets)
 
 
 def transform_together(
-    chunks: Sequence[Chunk], decoder: Decoder, as_of: datetime, sampler: Sampler | None = None
+    chunks: Sequence[Chunk],
+    decoder: Decoder,
+    as_of: datetime,
+    sampler: Sampler | None = None,
+    targets: Targets | None = None,
 ) -> ChunkResult:
     """All steps for several chunks at once, as if they were one: small files cost little more than their bytes."""
     opened = [resources_of(chunk) for chunk in chunks]
     firsts = [0, *itertools.accumulate(lines.frame.height for lines, _ in opened)]
-    work = _Work(
-        [c.uri for c in chunks], firsts[:-1], joined([o[0] for o in opened]), as_of, sampler or Sampler(Sampling(0))
-    )
+    lines = joined([o[0] for o in opened])
+    work = _Work([c.uri for c in chunks], firsts[:-1], lines, as_of, sampler or Sampler(Sampling(0)), targets)
     result = ChunkResult(parts=[{} for _ in chunks])
     unwrapped = [
         replace(bad, row=bad.row + first) for (_, bads), first in zip(opened, firsts, strict=False) for bad in bads
@@ -102,6 +110,7 @@ class _Work:
     lines: Lines
     as_of: datetime
     sampler: Sampler
+    targets: Targets | None
 
     def chunk_of(self, row: int) -> int:
         """The chunk that a row came from."""
@@ -145,7 +154,9 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         frame, failures = _whole(work.lines, batch, identity, flag)
         name = RESOURCE_TABLE
     else:
-        body = normalise(batch.raw, batch.table.elements)
+        coder = Coder(work.targets)
+        body = normalise(batch.raw, batch.table.elements, coder)
+        _met(coder, batch.resource_type, result)
         frame = identity.hstack(body.get_columns())
         failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name
@@ -162,6 +173,12 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         known = result.tables.get(name)
         result.tables[name] = _narrow(accepted if known is None else pl.concat([known, accepted], how="diagonal"))
     _views(work, batch, identity, {batch.rows[f.row] for f in failures}, result)
+
+
+def _met(coder: Coder, resource_type: str, result: ChunkResult) -> None:
+    counts = coder.counts()
+    if counts.height:
+        result.codes.append(counts.select(pl.lit(resource_type).alias("resource_type"), pl.all()))
 
 
 def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int], result: ChunkResult) -> None:
@@ -189,6 +206,7 @@ def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResul
     result.sampled[kind] = result.sampled.get(kind, 0) + found.rows
     for path, rows in found.unread.items():
         result.unread[kind, path] = result.unread.get((kind, path), 0) + rows
+    result.findings += [f for row, wrong in found.displays.items() if row not in failed for f in wrong]
     fresh = {row: finding for row, finding in found.invalid.items() if row not in failed}
     if not work.sampler.decides:
         result.findings += fresh.values()

@@ -28,6 +28,10 @@ def load(
         float, typer.Option(help="Share of rows that fhir.resources checks too; 1 checks all and quarantines by it.")
     ] = 0.01,
     jobs: Annotated[int | None, typer.Option(help="Worker threads [default: one per processor].")] = None,
+    crosswalk: Annotated[
+        list[Path] | None,
+        typer.Option(help="Map codes by this file, a ConceptMap in JSON or CSV; may be given several times."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Load all or nothing: one refused line rolls everything back.")
     ] = False,
@@ -44,10 +48,18 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.settings import LoadSettings
+    from sources.crosswalks import read_crosswalk
     from transforms.sample import Sampling
 
     settings = LoadSettings(
-        mart=mart, source=source, as_of=_instant(as_of), sampling=Sampling(sample), strict=strict, wait=wait, jobs=jobs
+        mart=mart,
+        source=source,
+        as_of=_instant(as_of),
+        sampling=Sampling(sample),
+        strict=strict,
+        wait=wait,
+        jobs=jobs,
+        crosswalk=read_crosswalk(crosswalk or ()),
     )
     if prefect:
         from flows.load import run_with_prefect
@@ -66,6 +78,8 @@ def load(
         from flows.cli.summary import print_report
 
         print_report(report, mart)
+    for note in report.notes:
+        typer.echo(f"clinmart: {note}", err=True)
     for refused in report.refused:
         typer.echo(f"clinmart: {refused}", err=True)
     if report.refused:
