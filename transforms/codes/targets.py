@@ -96,10 +96,12 @@ def _codes(entries: pl.DataFrame) -> pl.DataFrame:
 
 def _defaults(entries: pl.DataFrame) -> pl.DataFrame:
     first = pl.col("level") == pl.col("level").min().over("system")
-    given = entries.filter(first).unique(["system", "target_system", "target_code", "equivalence"])
+    # The code itself is no code of the map's.
+    own = pl.when(pl.col("equivalence") != PROVIDED).then("target_code").alias("target_code")
+    given = entries.filter(first).with_columns(own)
     one = pl.len() == 1
     return (
-        given.with_columns(target_code=pl.when(pl.col("equivalence") != PROVIDED).then("target_code"))
+        given.unique(["system", "target_system", "target_code", "equivalence"])
         .group_by("system")
         .agg(
             default_mapped=pl.when(one).then(pl.col("target_code").first()),
