@@ -23,6 +23,7 @@ from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
 from schemas.records import DISPOSITIONS, LoadReport, Partition
+from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from transforms.sample import Sampling
 
@@ -100,6 +101,7 @@ def load(
     strict: bool = False,
     wait: float = 0.0,
     preferred_units: str | None = None,
+    crosswalk: list[str] | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -107,6 +109,7 @@ def load(
     carry none.
     sample: share of rows that fhir.resources checks too. strict: all or nothing. wait: seconds to wait for a held mart.
     preferred_units: CSV of UCUM units by LOINC code, before the project's own.
+    crosswalk: files that map codes, ConceptMaps in JSON or CSV.
     """
     settings = LoadSettings(
         Path(mart),
@@ -116,6 +119,7 @@ def load(
         strict=strict,
         wait=wait,
         preferred_units=Path(preferred_units) if preferred_units else None,
+        crosswalk=read_crosswalk([Path(path) for path in crosswalk or ()]),
     )
     files = FileSource(inputs, settings.limits)
     with open_session(settings) as session:
@@ -197,5 +201,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadRepor
         settings.strict,
         settings.wait,
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
+        [] if settings.crosswalk is None else sorted({str(Path(m.uri).absolute()) for m in settings.crosswalk.maps}),
     )
     return LoadReport.from_dict(found)

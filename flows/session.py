@@ -19,6 +19,7 @@ from schemas.errors import StorageError
 from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
+from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
 from stores.lock import loader_lock
 from stores.mart import Mart
@@ -60,12 +61,15 @@ class LoadSession:
         self.report = report
         self.stage = stage
         self.receipts = receipts
-        self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling, preferred)
+        self.worker = Worker(
+            tables_by_type(), views, stage, settings.source, settings.sampling, preferred, settings.crosswalk
+        )
         self._mart = mart
         self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
         self._skipped: set[str] = set()  # files of which partitions are not
+        self._loads_before: set[str] = set()  # that took them in
         self._began = time.monotonic()
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
@@ -97,6 +101,7 @@ class LoadSession:
     def _skip(self, partition: Partition, known: Known) -> None:
         """Count a partition that was taken in before: duplicates, but for lines that still stand in the quarantine."""
         self._skipped.add(partition.uri)
+        self._loads_before.add(known.load_id)
         for name, read, quarantined, suppressed in known.resources:
             rest = read - quarantined - suppressed
             self.report.count(name).add(Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed))
@@ -124,6 +129,7 @@ class LoadSession:
             unit.views_refused += chunk.views_refused
             unit.rejections += chunk.rejections
             unit.findings += chunk.findings
+            unit.codes += chunk.codes
             for kind, rows in chunk.sampled.items():
                 unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
             for place, rows in chunk.unread.items():
@@ -158,7 +164,21 @@ class LoadSession:
             elif report.status == "ok" and (report.total().quarantined or report.views):
                 report.status = "quarantined"
             save_load(connection, report, finished=datetime.now(UTC))
+            self._tell_of_codes(connection)
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
+
+    def _tell_of_codes(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """What the crosswalk could not map, and the files whose rows were mapped by another one."""
+        crosswalk, report = self.settings.crosswalk, self.report
+        if crosswalk is None:
+            return
+        report.unmapped, report.unmapped_codes = unmapped(connection, report.load_id)
+        others = self._loads_before - loads_with(connection, crosswalk)
+        if others:
+            report.notes.append(
+                "rows that were loaded before keep the codes they were given then, by another crosswalk or none: "
+                "load into a new mart to map them by this one"
+            )
 
     def _connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
@@ -178,10 +198,11 @@ class LoadSession:
                 )
             return
         try:
-            commit(connection, unit, self.report, self._tables)
+            commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
-        self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections + unit.findings)
+        staged = [t.path for t in (*unit.tables, *unit.views)]
+        self.stage.discard([*staged, *unit.rejections, *unit.findings, *unit.codes])
 
 
 @contextmanager

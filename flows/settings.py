@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
 from schemas.zones.names import known_zone
 from sources.source import ReadLimits
@@ -31,6 +32,7 @@ class LoadSettings:
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
     unit_rows: int = 5_000_000
+    crosswalk: Crosswalk | None = None
     memory: str = "850MB"  # of DuckDB while it commits
     preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
 

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from schemas.crosswalk import Crosswalk
 from schemas.records import Chunk, Counts, OversizedLine, StagedTable
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
+from transforms.codes.displays import displays_of
+from transforms.codes.targets import targets_of
 from transforms.decode.fhir import Decoder
 from transforms.partition import ChunkResult, Tools, refuse_oversized, transform_together
 from transforms.sample import Sampler, Sampling
@@ -32,11 +35,12 @@ class StagedChunk:
     parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
     unread: dict[tuple[str, str], int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
+    codes: list[str] = field(default_factory=list)
 
     @property
     def paths(self) -> list[str]:
         """All files of the chunk."""
-        return [t.path for t in (*self.tables, *self.views)] + self.rejections + self.findings
+        return [t.path for t in (*self.tables, *self.views)] + self.rejections + self.findings + self.codes
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -67,6 +71,7 @@ class Worker:
         source: str,
         sampling: Sampling,
         preferred: Mapping[str, str],
+        crosswalk: Crosswalk | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -74,6 +79,8 @@ class Worker:
         self._source = source
         self._sampling = sampling
         self._preferred = preferred
+        self._targets = None if crosswalk is None else targets_of(crosswalk)
+        self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._local = threading.local()
 
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
@@ -96,11 +103,13 @@ class Worker:
             result.parts,
             result.unread,
             result.sampled,
+            self._stage.write_codes(result.codes),
         )
 
     def _tools(self) -> Tools:
         tools: Tools | None = getattr(self._local, "tools", None)
         if tools is None:
+            sampler = Sampler(self._sampling, self._displays)
             decoder = Decoder(self._tables, self._views)
-            tools = self._local.tools = Tools(decoder, Sampler(self._sampling), Harmoniser(self._preferred))
+            tools = self._local.tools = Tools(decoder, sampler, Harmoniser(self._preferred), self._targets)
         return tools

@@ -8,7 +8,7 @@ quantities.
 from __future__ import annotations
 
 from schemas.naming import harmonized_names
-from schemas.table import CODING_MARK, INVALID, Column, Element, Kind, Mode, Read
+from schemas.table import CODING_MARK, INVALID, MAPPED, MAPPED_SYSTEM, Column, Element, Kind, Mode, Read
 
 TIME_TYPES = ("date", "dateTime", "instant")
 QUANTITY_TYPES = ("Quantity", "Age", "Duration", "Count", "Distance", "SimpleQuantity")
@@ -144,8 +144,10 @@ def coding_element(
     reads = [Read(f"{name}{CODING_MARK}", (path,), Mode.CODING, prefer=prefer)]
     columns = [
         Column(code, "VARCHAR", f"{label}: code of the preferred coding, else of the first sent.", path, codes=codes),
-        Column(f"{code}_system", "VARCHAR", f"{label}: code system of that code.", path),
+        Column(f"{code}_system", "VARCHAR", f"{label}: code system of that code, its canonical URI.", path),
         Column(f"{code}_display", "VARCHAR", f"{label}: display of that code, as sent.", path),
+        Column(f"{code}{MAPPED}", "VARCHAR", f"{label}: the code that the load's crosswalk gives.", path),
+        Column(f"{code}{MAPPED_SYSTEM}", "VARCHAR", f"{label}: code system of the code given.", path),
     ]
     if fhir_type == "CodeableConcept":
         text, whose = (f"{path}.text.first()", "the first concept") if many else (f"{path}.text", "the concept")

@@ -10,8 +10,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import polars as pl
+
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
 UNKNOWN_TYPE = "Unknown"
+# What was met in coded columns, as it is staged: a spelling of a code system (`met` is alias), or a code that the
+# crosswalk gives no target for (`met` is the reason, `code` null where it does not look like one).
+CODE_COUNTS: dict[str, type[pl.DataType]] = {
+    "resource_type": pl.String,
+    "column_name": pl.String,
+    "met": pl.String,
+    "system": pl.String,
+    "code": pl.String,
+    "sent": pl.String,
+    "codings": pl.Int64,
+}
 VIEW_CHECK = "view "  # begins the name of the check of a line that only a view of the mart refuses
 
 
@@ -134,6 +147,9 @@ class LoadReport:
     seconds: float = 0.0
     refused: list[str] = field(default_factory=list)  # files refused whole, with the reason
     views: dict[str, int] = field(default_factory=dict)  # lines that a view of the mart alone refused, by view
+    unmapped: int = 0  # coded fields to which the crosswalk gives no target
+    unmapped_codes: list[dict[str, Any]] = field(default_factory=list)  # the most frequent of them
+    notes: list[str] = field(default_factory=list)  # what the user should know of a load that went well
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""
@@ -159,6 +175,9 @@ class LoadReport:
             "seconds": round(self.seconds, 3),
             "refused": self.refused,
             "views": {name: {"refused": lines} for name, lines in sorted(self.views.items())},
+            "unmapped": self.unmapped,
+            "unmapped_codes": self.unmapped_codes,
+            "notes": self.notes,
         }
 
     @classmethod
@@ -170,6 +189,8 @@ class LoadReport:
         report.resources = {name: Counts(**counts) for name, counts in values["resources"].items()}
         report.tables, report.refused = dict(values["tables"]), list(values["refused"])
         report.views = {name: view["refused"] for name, view in values["views"].items()}
+        report.unmapped, report.unmapped_codes = values["unmapped"], list(values["unmapped_codes"])
+        report.notes = list(values["notes"])
         return report
 
 
@@ -220,5 +241,6 @@ class StagedUnit:
     receipts: list[Receipt] = field(default_factory=list)
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
+    codes: list[str] = field(default_factory=list)  # Parquet files of CODE_COUNTS
     bytes: int = 0
     rows: int = 0

@@ -16,6 +16,7 @@ from schemas.rules import Rule, period_rules
 RULE_PREFIX = "rule:"
 PRESENT = "?"  # "?code": a raw boolean, true where the element `code` is there at all
 CODING_MARK = "~coding"  # "code~coding": a raw struct, the coding that fills `code`, `code_system`, `code_display`
+MAPPED, MAPPED_SYSTEM = "_mapped", "_mapped_system"  # ends of the columns that a crosswalk fills
 NUMBER_MARK, LITERAL_MARK = "_number", "_literal"  # ends of the columns of a decimal and of its digits
 INVALID = "!"  # "!effective": a boolean, true where the time as sent is none
 NOTE = "*"  # "*effective:leap_second": a boolean, true where a row has this note (schemas.notes) on an element

@@ -1,8 +1,8 @@
 """A built-in table as a SQL on FHIR v2 ViewDefinition, for any other runner.
 
 Only FHIRPath of the standard is used: choices by ``ofType()``, ids by ``getReferenceKey()``, one item by ``first()``.
-What the mart works out (UTC times, harmonised units, lists of items, what is kept as JSON) no path can say, so it is
-not among the columns; a time is there once, as sent.
+What the mart works out (UTC times, harmonised units, mapped codes, lists of items, what is kept as JSON) no path can
+say, so it is not among the columns; times and code systems are there as sent.
 """
 
 from __future__ import annotations

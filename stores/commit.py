@@ -12,9 +12,11 @@ import duckdb
 import polars as pl
 
 from schemas.bookkeeping import BOOKKEEPING
+from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
 from schemas.records import Counts, LoadReport, Receipt, StagedTable, StagedUnit
 from schemas.table import Table
+from stores.codes import save_codes
 from stores.ddl import RESOURCE_TABLE, contract, resource_contract
 from stores.merge import Merge, merge
 from stores.sql import files, quoted, text
@@ -25,11 +27,16 @@ _ROW_GROUP = 122_880  # rows that DuckDB writes together
 
 
 def commit(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, tables: Mapping[str, Table]
+    connection: duckdb.DuckDBPyConnection,
+    unit: StagedUnit,
+    report: LoadReport,
+    tables: Mapping[str, Table],
+    crosswalk: Crosswalk | None = None,
 ) -> None:
     """Bring a staged unit into the mart and its counts into ``report``; all of it or nothing.
 
-    ``tables`` are the models by name. Raises what DuckDB raises, after rolling back.
+    ``tables`` are the models by name; ``crosswalk`` is what mapped codes. Raises what DuckDB raises, after rolling
+    back.
     """
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
@@ -43,6 +50,7 @@ def commit(
         _refused(connection, unit, report, counts, now)
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
+        save_codes(connection, unit, report, crosswalk)
         _insert(connection, "receipt", _receipts(connection, unit, report, now))
         _watermarks(connection, unit, report, tables, now)
         for name, one in counts.items():

@@ -7,14 +7,12 @@ without data costs a commit nearly as much as one with. A model's new column nee
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS
 from schemas.table import IDENTITY, Column, Element, Table
-from stores.result_views import result_views
 from stores.sql import quoted
 
 MART_VERSION = 3
@@ -57,18 +55,22 @@ class Contract:
         return [self.name, *(part.child_table or "" for part in self.parts)]
 
     def _part(self, part: Element, stored: Collection[str]) -> str:
-        """A view of a repeated part that people join on: a row per item, keyed (source, id, ordinal)."""
         column = part.columns[0]
-        items = f"p.{quoted(column.name)}"
         rows = f"{STORED}.{quoted(self.name)}"
         if column.name not in stored:
             rows = f"(SELECT {', '.join(map(_nothing, (*IDENTITY, column)))} WHERE false)"
-        shared = ", ".join(f"p.{quoted(c.name)}" for c in IDENTITY)
-        return (
-            f"CREATE OR REPLACE VIEW main.{quoted(part.child_table or '')} AS SELECT {shared}, "
-            f"generate_subscripts({items}, 1) AS ordinal, unnest({items}, max_depth := 2) "
-            f"FROM {rows} p WHERE len({items}) > 0"
-        )
+        return part_view("main", part, rows)
+
+
+def part_view(schema: str, part: Element, rows: str) -> str:
+    """A view of a repeated part that people join on: an item of ``rows`` a row, keyed (source, id, ordinal)."""
+    items = f"p.{quoted(part.columns[0].name)}"
+    shared = ", ".join(f"p.{quoted(c.name)}" for c in IDENTITY)
+    return (
+        f"CREATE OR REPLACE VIEW {schema}.{quoted(part.child_table or '')} AS SELECT {shared}, "
+        f"generate_subscripts({items}, 1) AS ordinal, unnest({items}, max_depth := 2) "
+        f"FROM {rows} p WHERE len({items}) > 0"
+    )
 
 
 def contract(table: Table) -> Contract:
@@ -97,12 +99,6 @@ def statements(tables: Sequence[Table], stored: Stored | None = None) -> Iterato
     for shown in (resource_contract(), *map(contract, tables)):
         yield from shown.views(there.get((STORED, shown.name), ()))
         yield shown.history_view(there.get((STORED_HISTORY, shown.name), ()))
-    yield from result_views(tables)
-
-
-def fingerprint(tables: Sequence[Table]) -> str:
-    """The same for two clinmarts whose marts look the same to their readers."""
-    return hashlib.sha256("\n".join(statements(tables)).encode()).hexdigest()[:32]
 
 
 def _nothing(column: Column) -> str:

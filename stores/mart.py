@@ -14,7 +14,8 @@ import duckdb
 
 from schemas.errors import LockedError, StorageError, UsageError
 from schemas.table import Table
-from stores.ddl import MART_VERSION, fingerprint, statements
+from stores.ddl import MART_VERSION
+from stores.layout import fingerprint, layout
 from stores.stored import obstacle, stored_columns
 
 _HOLDER = re.compile(r"PID (\d+)")
@@ -66,7 +67,7 @@ class Mart:
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
                 raise self._foreign()
             connection.execute("BEGIN TRANSACTION")
-            for statement in statements(tables):
+            for statement in layout(tables):
                 connection.execute(statement)
             made = [MART_VERSION, datetime.now(UTC), version("clinmart"), models]
             connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?, ?)", made)
@@ -78,7 +79,7 @@ class Mart:
         if (other := obstacle(connection, tables, stored)) is not None:
             raise self._other(other)
         connection.execute("BEGIN TRANSACTION")
-        for statement in statements(tables, stored):
+        for statement in layout(tables, stored):
             connection.execute(statement)
         connection.execute("UPDATE etl.mart SET models = ?", [models])
         connection.execute("COMMIT")

@@ -31,7 +31,7 @@ _SHARED = (
 
 
 def result_views(tables: Sequence[Table]) -> Iterator[str]:
-    """The statements that make the views, as far as the tables are there that they look at."""
+    """The statements that make the views, as far as the tables and the views of `clean` are there that they read."""
     if {"observation", "patient"} <= {table.name for table in tables}:
         for name, category in _CATEGORIES.items():
             yield f"CREATE OR REPLACE VIEW main.{name} AS {_results(category)}"
@@ -54,17 +54,16 @@ def _results(category: str) -> str:
     ``age_years`` are whole years from birth to the event; exact where both are full dates.
     """
     mine = f"list_contains(list_transform(o.category_codings, lambda c: c.code), {text(category)})"
-    kept = f"{mine} AND o.modifier_extension IS NULL AND o.status IS DISTINCT FROM 'entered-in-error'"
     own = ", ".join(f"o.{c}" for c in _SHARED)
     part = ", ".join(f"k.{c}" for c in _SHARED)
     event = ", ".join(f"o.{c}" for c in _EVENT)
     rows = (
         f"SELECT {event}, 0 AS ordinal, {own}, {_range('o.reference_range_low', 'o.reference_range_high', 'o.')} "
-        f"FROM main.observation o WHERE {kept} AND (o.value_type IS NOT NULL OR len(o.components) IS NULL) "
+        f"FROM clean.observation o WHERE {mine} AND (o.value_type IS NOT NULL OR len(o.components) IS NULL) "
         f"UNION ALL SELECT {event}, o.ordinal, {part}, "
         f"{_range('k.reference_ranges[1].low', 'k.reference_ranges[1].high', 'k.')} "
         "FROM (SELECT *, generate_subscripts(components, 1) AS ordinal, unnest(components) AS k "
-        f"FROM main.observation) o WHERE {kept}"
+        f"FROM clean.observation) o WHERE {mine}"
     )
     age = "date_sub('year', p.birth_date, r.effective_date) AS age_years"
     exact = "p.birth_precision = 'day' AND r.effective_precision NOT IN ('year', 'month') AS age_is_exact"

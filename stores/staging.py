@@ -70,6 +70,10 @@ class Stage:
         """Write what was found about rows, in one file; none when nothing was."""
         return [self._write(pl.concat(findings), "finding")] if findings else []
 
+    def write_codes(self, counts: Sequence[pl.DataFrame]) -> list[str]:
+        """Write what was met in coded columns (CODE_COUNTS); no file when there is nothing."""
+        return [self._write(pl.concat(counts), "codes")] if counts else []
+
     def discard(self, paths: Sequence[str]) -> None:
         """Remove files that will not be committed, or that have been."""
         for path in paths:

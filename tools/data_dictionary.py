@@ -11,6 +11,7 @@ from pathlib import Path
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.table import IDENTITY, Column, Element, Table
 from schemas.tables import all_tables
+from stores.daily_views import CODING_COLUMNS, EXCLUDED_COLUMNS
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, resource_contract
 
 TARGET = Path(__file__).parents[1] / "docs" / "data_dictionary.md"
@@ -36,6 +37,10 @@ _ETL_TABLES = {
     "quarantine": "Lines that were refused, with the reason and the bytes.",
     "validation": "What was found without being a reason to refuse.",
     "unread": "Element paths that no column reads, so that nothing is lost unseen.",
+    "alias": "Code systems that came under another name than their canonical URI.",
+    "crosswalk": "The maps that each load was given (`clinmart load --crosswalk`).",
+    "crosswalk_entry": "The entries of those maps, to join one code to all its targets.",
+    "unmapped": "Codes that a load's crosswalk maps from and gives no target for.",
 }
 
 
@@ -61,6 +66,15 @@ def _lines() -> Iterator[str]:
         "It holds the versions that a newer one replaced, and has one column more.\n"
     )
     yield from _columns(HISTORY_COLUMNS)
+    yield "\n### `coding`\n"
+    yield "View of all codings of all coded columns, one row a coding.\n"
+    yield from _columns(CODING_COLUMNS)
+    yield "\n### `clean`\n"
+    yield (
+        "Schema `clean` has a view of the same name and columns for each table above, for `resource` and for the views "
+        "of items. It leaves out the rows that the view `clean.excluded` names.\n"
+    )
+    yield from _columns(EXCLUDED_COLUMNS)
     yield "\n## Bookkeeping\n"
     for name, columns in BOOKKEEPING.items():
         yield f"### `etl.{name}`\n"

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from schemas.choice import MANY_MARK
 from schemas.systems import LOINC
-from schemas.table import CODING_MARK, INVALID, LITERAL_MARK, NOTE, NUMBER_MARK, PRESENT, Element, Kind
+from schemas.table import INVALID, LITERAL_MARK, NOTE, NUMBER_MARK, PRESENT, Element, Kind
+from transforms.codes.coder import Coder
 from transforms.references import reference_columns
 from transforms.times import fhir_clocks, fhir_times, raised
 from transforms.units.harmonise import Harmoniser, harmonise
@@ -20,24 +21,28 @@ FLAG_MARKS = (PRESENT, INVALID, MANY_MARK)
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What tells how values are meant: the plans for units; what the rows measure (LOINC codes, String), where that is
-    said outside of them; and whether they are findings.
+    """What tells how values are meant: what makes the columns of codes, and may know a crosswalk; the plans for units;
+    what the rows measure (LOINC codes, String), where that is said outside of them; and whether they are findings.
     """
 
+    coder: Coder = field(default_factory=Coder)
     harmoniser: Harmoniser = field(default_factory=Harmoniser)
     loinc: pl.Series | None = None
     observed: bool = False
 
-    def of_rows(self, raw: pl.DataFrame, elements: tuple[Element, ...]) -> Meaning:
-        """The same with the rows' own LOINC codes, where they have a ``code``."""
-        column = f"code{CODING_MARK}"
-        if column not in raw.columns or not any(e.name == "code" and e.kind is Kind.CODING for e in elements):
-            return self
-        coding = raw[column].struct
-        if not {"code", "system"} <= set(coding.fields):
+    def about(self, code: list[pl.Series]) -> Meaning:
+        """The same for rows whose `code` has these columns."""
+        made = {column.name: column for column in code}
+        if not {"code", "code_system"} <= made.keys():
             return replace(self, loinc=None)
-        told = pl.when(coding.field("system") == LOINC).then(coding.field("code")).alias("loinc")
+        told = pl.when(made["code_system"] == LOINC).then(made["code"]).alias("loinc")
         return replace(self, loinc=pl.select(told).to_series())
+
+    def inside(self, name: str, rows: pl.Series) -> Meaning:
+        """The same for the items of the list ``name``, each of which stands in one of ``rows``."""
+        return replace(
+            self, coder=self.coder.inside(name), loinc=None if self.loinc is None else self.loinc.gather(rows)
+        )
 
 
 def normalise(raw: pl.DataFrame, elements: tuple[Element, ...], meaning: Meaning | None = None) -> pl.DataFrame:
@@ -51,14 +56,18 @@ def normalise(raw: pl.DataFrame, elements: tuple[Element, ...], meaning: Meaning
     flag from inside a list is true when any item has it, and is left out when none has. Notes are Boolean columns named
     like ``*effective:leap_second``; those that no row has are left out.
     """
-    meant = (meaning or Meaning()).of_rows(raw, elements)
+    meant = meaning or Meaning()
+    code = next((e for e in elements if e.name == "code" and e.kind is Kind.CODING), None)
+    coded = [] if code is None else meant.coder.columns(raw, code)  # first, for quantities are about it
+    if code is not None:
+        meant = meant.about(coded)
     columns: list[pl.Series] = []
     flags: list[pl.Series] = []
     for element in elements:
         there = [r.name for r in element.reads if r.name in raw.columns]
         if not there:
             continue
-        made, raised = _element(raw, element, set(there), meant)
+        made, raised = (coded, []) if element is code else _element(raw, element, set(there), meant)
         columns += made
         flags += raised
         flags += [raw[name] for name in there if name.startswith((PRESENT, MANY_MARK))]
@@ -76,12 +85,13 @@ def _element(
         return reference_columns(raw, element), []
     if element.kind is Kind.ITEMS and element.needs_work():
         return _items(raw[element.name], element, meant)
-    coding = _coding(raw, element) if f"{element.name}{CODING_MARK}" in there else []
+    if element.kind is Kind.CODING:
+        return meant.coder.columns(raw, element), []
     literal = [c.name for c in element.columns if c.name.endswith(LITERAL_MARK)]
     plain = [_digits(raw, c.name) if c.name in literal else raw[c.name] for c in element.columns if c.name in there]
     if element.quantity:
         plain += harmonise(raw, element.quantity, meant.loinc, meant.harmoniser, observed=meant.observed)
-    return [*coding, *plain], []
+    return plain, []
 
 
 def _time(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
@@ -105,12 +115,6 @@ def _clock(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[p
     return [sent] if element.columns else [], flags
 
 
-def _coding(raw: pl.DataFrame, element: Element) -> list[pl.Series]:
-    coding = raw[f"{element.name}{CODING_MARK}"].struct
-    targets = zip(("code", "system", "display"), element.columns, strict=False)
-    return [coding.field(part).alias(column.name) for part, column in targets if part in coding.fields]
-
-
 def _digits(raw: pl.DataFrame, name: str) -> pl.Series:
     """The digits of a number as sent: where nothing else was kept, those that the number itself prints."""
     number, sent = pl.col(name.removesuffix(LITERAL_MARK) + NUMBER_MARK), pl.col(name)
@@ -127,9 +131,7 @@ def _items(lists: pl.Series, element: Element, meant: Meaning) -> tuple[list[pl.
     array = lists.to_arrow(compat_level=pl.CompatLevel.oldest())
     inner = pl.from_arrow(array.flatten())
     assert isinstance(inner, pl.Series)
-    if meant.loinc is not None:  # what a row measures its items measure too, unless they say otherwise
-        meant = replace(meant, loinc=meant.loinc.gather(_parents(lists)))
-    done = normalise(inner.struct.unnest(), element.children, meant)
+    done = normalise(inner.struct.unnest(), element.children, meant.inside(name, _parents(lists)))
     flags = [c for c in done.columns if c.startswith((*FLAG_MARKS, NOTE))]
     if len(flags) == done.width:
         return [], []  # items that hold nothing a column is made of

@@ -19,6 +19,8 @@ from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, OversizedLine, Rejection
 from schemas.table import INVALID, NOTE
 from transforms.check import Failure, check
+from transforms.codes.coder import Coder
+from transforms.codes.targets import Targets
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
@@ -51,6 +53,7 @@ class ChunkResult:
     views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that alone refused them
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
+    codes: list[pl.DataFrame] = field(default_factory=list)  # frames of CODE_COUNTS, of all lines read
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -70,11 +73,12 @@ class ChunkResult:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a worker keeps from chunk to chunk."""
+    """What a worker keeps from chunk to chunk; ``targets`` is the crosswalk."""
 
     decoder: Decoder
     sampler: Sampler = field(default_factory=lambda: Sampler(Sampling(0)))
     harmoniser: Harmoniser = field(default_factory=Harmoniser)
+    targets: Targets | None = None
 
 
 def transform(chunk: Chunk, tools: Tools, as_of: datetime) -> ChunkResult:
@@ -87,7 +91,7 @@ def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -
     opened = [resources_of(chunk) for chunk in chunks]
     firsts = [0, *itertools.accumulate(lines.frame.height for lines, _ in opened)]
     lines = joined([o[0] for o in opened])
-    work = _Work([c.uri for c in chunks], firsts[:-1], lines, as_of, tools.sampler, tools.harmoniser)
+    work = _Work([c.uri for c in chunks], firsts[:-1], lines, as_of, tools)
     result = ChunkResult(parts=[{} for _ in chunks])
     unwrapped = [
         replace(bad, row=bad.row + first) for (_, bads), first in zip(opened, firsts, strict=False) for bad in bads
@@ -109,8 +113,7 @@ class _Work:
     firsts: list[int]
     lines: Lines
     as_of: datetime
-    sampler: Sampler
-    harmoniser: Harmoniser
+    tools: Tools
 
     def chunk_of(self, row: int) -> int:
         """The chunk that a row came from."""
@@ -154,8 +157,10 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         frame, failures = _whole(work.lines, batch, identity, flag)
         name = RESOURCE_TABLE
     else:
-        meaning = Meaning(work.harmoniser, observed=batch.resource_type == "Observation")
+        coder = Coder(work.tools.targets)
+        meaning = Meaning(coder, work.tools.harmoniser, observed=batch.resource_type == "Observation")
         body = normalise(batch.raw, batch.table.elements, meaning)
+        _met(coder, batch.resource_type, result)
         notes += [column for column in body if column.name.startswith(NOTE)]
         frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
         failures = check(frame.with_columns(flag), batch.table)
@@ -177,6 +182,12 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
     _views(work, batch, identity, {batch.rows[f.row] for f in failures}, result)
 
 
+def _met(coder: Coder, resource_type: str, result: ChunkResult) -> None:
+    counts = coder.counts()
+    if counts.height:
+        result.codes.append(counts.select(pl.lit(resource_type).alias("resource_type"), pl.all()))
+
+
 def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int], result: ChunkResult) -> None:
     """The rows that the mart's views make of the accepted resources, and the resources that only they refuse."""
     for filled in batch.filled:
@@ -195,15 +206,18 @@ def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int]
 
 def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResult) -> list[Failure]:
     """Look at the sample; the failures it adds when it may refuse rows."""
-    found = work.sampler.look(
+    found = work.tools.sampler.look(
         batch.raw["id"], lambda row: work.lines.payload(batch.rows[row]), batch.resource_type, batch.table
     )
     kind = batch.resource_type
     result.sampled[kind] = result.sampled.get(kind, 0) + found.rows
     for path, rows in found.unread.items():
         result.unread[kind, path] = result.unread.get((kind, path), 0) + rows
+    displays = [f for row, wrong in found.displays.items() if row not in failed for f in wrong]
+    if displays:
+        result.findings.append(findings_frame(displays))
     fresh = {row: finding for row, finding in found.invalid.items() if row not in failed}
-    if not work.sampler.decides:
+    if not work.tools.sampler.decides:
         if fresh:
             result.findings.append(findings_frame(fresh.values()))
         return []

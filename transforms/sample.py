@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.fhir_types import told
 from schemas.records import Finding
 from schemas.table import Table
+from transforms.codes.displays import Displays, contradicted
 from transforms.fhirpath.shape import Shape
 from transforms.project import projection
 
@@ -47,14 +48,16 @@ class Sampled:
     rows: int = 0
     invalid: dict[int, Finding] = field(default_factory=dict)
     unread: Counter[str] = field(default_factory=Counter)
+    displays: dict[int, list[Finding]] = field(default_factory=dict)  # that a crosswalk contradicts; never a refusal
 
 
 class Sampler:
     """Looks at the sampled rows of one batch after the other, on one thread, and keeps within its share of the time."""
 
-    def __init__(self, plan: Sampling) -> None:
+    def __init__(self, plan: Sampling, displays: Displays | None = None) -> None:
         self.decides = plan.decides
         self._plan = plan
+        self._displays = displays
         self._born = time.monotonic()
         self._used = 0.0  # seconds that the sample took
 
@@ -77,12 +80,24 @@ class Sampler:
                 path, code = finding
                 said = f"fhir.resources does not take it: {code}."
                 found.invalid[row] = Finding(resource_type, ids[row] or "", "sample", path, code, said)
-            if table is not None:
-                found.unread.update(set(unread_paths(json.loads(line), projection(table).shape)))
+            if table is not None or self._displays is not None:
+                resource = json.loads(line)
+                if table is not None:
+                    found.unread.update(set(unread_paths(resource, projection(table).shape)))
+                if self._displays is not None and (
+                    wrong := _wrong_displays(resource, resource_type, ids[row] or "", self._displays)
+                ):
+                    found.displays[row] = wrong
         self._used += time.monotonic() - began
         return found
 
 
+def _wrong_displays(resource: object, resource_type: str, ident: str, displays: Displays) -> list[Finding]:
+    paths = contradicted(resource, displays)
+    return [Finding(resource_type, ident, "display", path, "display_differs", _OTHERWISE) for path in paths]
+
+
+_OTHERWISE = "The crosswalk calls this code otherwise."
 _FIRST_USE = 0.1  # seconds that it takes to make the model of a type
 _LOADED: set[str] = set()  # types whose model is made
 

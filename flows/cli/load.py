@@ -39,6 +39,10 @@ def load(
         typer.Option(help="CSV with columns loinc, ucum: units of your choice, before the project's."),
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker threads [default: one per processor].")] = None,
+    crosswalk: Annotated[
+        list[Path] | None,
+        typer.Option(help="Map codes by this file, a ConceptMap in JSON or CSV; may be given several times."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Load all or nothing: one refused line rolls everything back.")
     ] = False,
@@ -58,6 +62,7 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.settings import LoadSettings
+    from sources.crosswalks import read_crosswalk
     from transforms.sample import Sampling
 
     settings = LoadSettings(
@@ -70,6 +75,7 @@ def load(
         wait=wait,
         jobs=jobs,
         preferred_units=preferred_units,
+        crosswalk=read_crosswalk(crosswalk or ()),
     )
     if prefect:
         from flows.load import run_with_prefect
@@ -89,6 +95,8 @@ def load(
         from flows.cli.summary import print_report
 
         print_report(report, mart)
+    for note in report.notes:
+        typer.echo(f"clinmart: {note}", err=True)
     for refused in report.refused:
         typer.echo(f"clinmart: {refused}", err=True)
     if report.refused:

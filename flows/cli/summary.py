@@ -27,5 +27,20 @@ def print_report(report: LoadReport, mart: Path) -> None:
     console.print(table)
     speed = f"{report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s"
     console.print(f"{report.status}: {total.read:,} resources, {speed} (load {report.load_id})")
+    if report.unmapped:
+        _print_unmapped(console, report)
     if total.quarantined:
         console.print(f"refused lines and why: clinmart quarantine list --mart {mart}")
+
+
+def _print_unmapped(console: Console, report: LoadReport) -> None:
+    """The codes without a target, the most frequent first."""
+    table = Table(title="codes without a target, the most frequent", title_justify="left")
+    for name in ("resource", "column", "system", "code", "why"):
+        table.add_column(name, overflow="fold")
+    table.add_column("fields", justify="right")
+    for one in report.unmapped_codes:
+        told = (one["resource_type"], one["column_name"], one["system"], one["code"] or "(no code)", one["reason"])
+        table.add_row(*told, f"{one['fields']:,}")
+    console.print(table)
+    console.print(f"{report.unmapped:,} coded fields got no target: see etl.unmapped, etl.crosswalk_entry in the mart")

@@ -11,6 +11,7 @@ SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CVX = "http://hl7.org/fhir/sid/cvx"
 MAIDEN_NAME = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName"
+DISCHARGE = {"http://www.nubc.org/patient-discharge": "https://www.nubc.org/CodeSystem/PatDischargeStatus"}  # old: new
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 
 Resource = Mapping[str, Any]
@@ -42,7 +43,7 @@ def coded(name: str, concept: Resource | None, *preferred: str) -> Row:
     best = order[0] if order else {}
     return {
         name: best.get("code"),
-        f"{name}_system": best.get("system"),
+        f"{name}_system": DISCHARGE.get(best.get("system"), best.get("system")),
         f"{name}_display": best.get("display"),
         f"{name}_text": (concept or {}).get("text"),
         f"{name}_codings": [c["code"] for c in codings] or None,

@@ -65,7 +65,8 @@ def test_plurals(type_name: str, declared: str | Field, several: str) -> None:
 def test_all_codings_of_a_list_of_codings() -> None:
     """A repeated Coding keeps all of its codings, as a concept does; a single one has only itself."""
     assert list(made("ImagingStudy", "modality")) == [
-        "modality", "modality_system", "modality_display", "modality_codings",
+        "modality", "modality_system", "modality_display", "modality_mapped", "modality_mapped_system",
+        "modality_codings",
     ]  # fmt: skip
     assert "laterality_codings" not in inside("ImagingStudy", field("series", "laterality"))
 

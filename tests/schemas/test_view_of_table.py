@@ -15,7 +15,8 @@ import pytest
 from flows.runner import run_load
 from flows.settings import LoadSettings
 from flows.views import run_view
-from schemas.table import Kind, Table
+from schemas.code_systems import canonical
+from schemas.table import MAPPED, MAPPED_SYSTEM, Kind, Table
 from schemas.tables import all_tables, table_of
 from schemas.view_definition import parse_view
 from schemas.view_of_table import AS_SENT, view_of_table
@@ -61,7 +62,8 @@ def test_nothing_that_a_path_can_say_is_left_out(table: Table) -> None:
             case Kind.TIME:
                 assert f"{element.name}{AS_SENT}" in names
             case Kind.CODING:
-                assert {c.name for c in element.columns if c.dtype == "VARCHAR"} <= names
+                sent = {c.name for c in element.columns if c.dtype == "VARCHAR"}
+                assert {name for name in sent if not name.endswith((MAPPED, MAPPED_SYSTEM))} <= names
             case Kind.REFERENCE:
                 ids = {c.name for c in element.columns if c.name.endswith("_id")}
                 assert ids <= names
@@ -103,6 +105,8 @@ def test_the_view_says_what_the_mart_says(mart: Mart, kind: str) -> None:
     assert sum(view[name].drop_nulls().len() > 0 for name in shared) > 5
     for name in shared:
         said = view[name].to_list()
+        if name.endswith("_system"):  # a view says systems as sent, the mart calls each by one name
+            said = [None if value is None else canonical(value) for value in said]
         # A collection without items is an empty list in a view (SQL on FHIR) and null in the mart.
         assert [None if value == [] else value for value in said] == loaded[name].to_list(), name
     for name in (name for name in view.columns if name.endswith(AS_SENT) and name != f"last_updated{AS_SENT}"):
