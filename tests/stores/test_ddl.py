@@ -9,7 +9,8 @@ from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
 from schemas.tables import all_tables
 from schemas.tables.medication import MEDICATION
-from stores.ddl import contract, resource_contract, statements
+from stores.ddl import contract, resource_contract
+from stores.layout import layout
 from stores.stored import make_room
 
 
@@ -18,7 +19,7 @@ def mart() -> duckdb.DuckDBPyConnection:
     """A database with all views, made twice over: the statements may be repeated."""
     connection = duckdb.connect()
     for _ in range(2):
-        for statement in statements(all_tables()):
+        for statement in layout(all_tables()):
             connection.execute(statement)
     return connection
 

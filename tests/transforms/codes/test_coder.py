@@ -16,7 +16,7 @@ from tests.transforms.codes import plain
 from tests.transforms.codes.plain import LAB, LOINC, SCT, Entry, crosswalk, entry
 from transforms.codes.coder import Coder
 from transforms.codes.targets import Outcome, targets_of
-from transforms.normalise import normalise
+from transforms.normalise import Meaning, normalise
 
 CODE = build("Observation", (field("code", prefer=(LOINC, SCT)),))
 CODING = pl.Struct({"system": pl.String, "code": pl.String, "display": pl.String})
@@ -47,7 +47,7 @@ def raw(rows: list[list[Pair] | None], chosen: list[Pair | None] | None = None) 
 def coded(rows: list[list[Pair] | None], *entries: Entry, **more: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The columns of these concepts, and what was counted."""
     coder = Coder(targets_of(crosswalk(*entries)) if entries else None)
-    return normalise(raw(rows, **more), CODE, coder), coder.counts()
+    return normalise(raw(rows, **more), CODE, Meaning(coder)), coder.counts()
 
 
 def told(frame: pl.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
@@ -107,7 +107,7 @@ def test_single_codings_have_no_list() -> None:
     coder = Coder(
         targets_of(crosswalk(entry("I", "IMP", source_system="http://terminology.hl7.org/CodeSystem/v2-0004")))
     )
-    made = normalise(pl.DataFrame({f"{name}~coding": one, f"?{name}": [True, True]}), elements, coder)
+    made = normalise(pl.DataFrame({f"{name}~coding": one, f"?{name}": [True, True]}), elements, Meaning(coder))
     assert told(made, name, f"{name}_system", f"{name}_mapped") == [
         ("I", "http://terminology.hl7.org/CodeSystem/v2-0004", "IMP"), (None, None, None),
     ]  # fmt: skip
@@ -170,7 +170,7 @@ def test_items_of_lists_are_mapped_too() -> None:
         for c in codes
     ]  # fmt: skip
     coder = Coder(targets_of(crosswalk(entry("A", "1"))))
-    made = normalise(pl.DataFrame({"components": pl.Series(lists, dtype=pl.List(item))}), elements, coder)
+    made = normalise(pl.DataFrame({"components": pl.Series(lists, dtype=pl.List(item))}), elements, Meaning(coder))
     assert [[(i["code_system"], i["code_mapped"]) for i in row or []] for row in made["components"].to_list()] == [
         [(LOINC, None), (LAB, "1")], [], [(LAB, None)], [],
     ]  # fmt: skip
@@ -209,7 +209,7 @@ def test_the_joins_agree_with_a_dict(
 ) -> None:
     """Row by row, and in what is counted."""
     coder = Coder(targets_of(crosswalk(*entries, levels=levels)))
-    made = normalise(raw(rows), CODE, coder)
+    made = normalise(raw(rows), CODE, Meaning(coder))
     canonical = {"urn:oid:2.16.840.1.113883.6.96": SCT}
     counted: Counter[Any] = Counter()
     expected = []
@@ -236,7 +236,8 @@ def test_the_order_of_rows_changes_nothing(rows: list[list[Pair] | None], entrie
     random.Random(seed).shuffle(order)
     coders = [Coder(targets_of(crosswalk(*e, levels=(0, 0)))) for e in (entries, entries[::-1])]
     first, second = (
-        normalise(raw(r), CODE, coder) for r, coder in zip((rows, [rows[n] for n in order]), coders, strict=True)
+        normalise(raw(r), CODE, Meaning(coder))
+        for r, coder in zip((rows, [rows[n] for n in order]), coders, strict=True)
     )
     columns = ("code", "code_system", "code_mapped", "code_mapped_system", "code_codings")
     assert [told(first, *columns)[n] for n in order] == told(second, *columns)

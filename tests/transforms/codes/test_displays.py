@@ -5,11 +5,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from schemas.records import Finding
 from tests.transforms.codes.plain import LAB, LOINC, crosswalk, entry
 from tests.transforms.one_chunk import AS_OF, chunk_of, decoder, observation, rows, text_of, written
 from transforms.codes.displays import contradicted, displays_of
-from transforms.partition import transform
+from transforms.partition import Tools, transform
 from transforms.sample import Sampler, Sampling
 
 CANARY = "Mrs Canary, ward 7"
@@ -57,10 +56,11 @@ def test_findings_of_the_sample(rate: float) -> None:
     assert good["display"] == "Hb"
     maps = crosswalk(entry("HB", "718-7", target_display="Hb"))
     sampler = Sampler(Sampling(rate, share=1e9), displays_of(maps))
-    result = transform(chunk_of(text_of(lines)), decoder(), AS_OF, sampler)
+    result = transform(chunk_of(text_of(lines)), Tools(decoder(), sampler), AS_OF)
     assert [row["id"] for row in rows(result)] == ["a", "b", "b2"]
-    found = [f for f in result.findings if f.finding == "display"]
-    said = "The crosswalk calls this code otherwise."
-    assert found == [Finding("Observation", i, "display", "code.coding[0].display", said) for i in ("b", "b2")]
-    assert CANARY not in repr(result.findings)
+    found = pl.concat(result.findings).filter(finding="display")
+    assert found.select("resource_type", "id", "path", "code").rows() == [
+        ("Observation", i, "code.coding[0].display", "display_differs") for i in ("b", "b2")
+    ]
+    assert CANARY not in repr([frame.to_dicts() for frame in result.findings])
     assert isinstance(result.tables["observation"], pl.DataFrame)
