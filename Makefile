@@ -38,6 +38,7 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.times
+	$(BIN)/python -m benchmarks.units
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py

@@ -6,6 +6,8 @@ import csv
 import json
 import os
 from collections import Counter
+from decimal import Context, Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from transforms.units.ask import Answer, convert
 from transforms.units.harmonise import Harmoniser
 from transforms.units.resolve import UnitStatus, resolve
-from transforms.units.ucum import is_valid
+from transforms.units.ucum import described, is_valid, parse
 
 pytestmark = pytest.mark.conformance
 
@@ -41,6 +43,24 @@ def test_ucum_validation() -> None:
     cases = [c for c in lines("ucum_cases_dev.jsonl") if c["category"] == "validation"]
     wrong = [c["id"] for c in cases if is_valid(c["inputs"]["unit"]) is not c["expected"]["valid"]]
     assert (len(cases), wrong) == (263, [])
+
+
+def test_products_and_quotients() -> None:
+    """UCUM's own arithmetic: base units in canonical order, to the digits that the case shows."""
+    cases = [c for c in lines("ucum_cases_dev.jsonl") if c["category"] in ("multiplication", "division")]
+    for case in cases:
+        (one, first), (other, second) = (
+            (Fraction(case["inputs"][f"v{n}"]), parse(case["inputs"][f"u{n}"])) for n in (1, 2)
+        )
+        by = "/" if case["category"] == "division" else "."
+        unit = parse(f"({case['inputs']['u1']}){by}({case['inputs']['u2']})")
+        value = one / other if by == "/" else one * other
+        shown = case["expected"]["value"]
+        digits = len(shown.replace(".", "").lstrip("0"))
+        assert described(unit.dimension) == case["expected"]["unit"]
+        assert unit.factor == (first.factor / second.factor if by == "/" else first.factor * second.factor)
+        assert Context(prec=digits).create_decimal(repr(float(value))) == Decimal(shown)
+    assert len(cases) == 3
 
 
 @pytest.mark.parametrize("name", ["ucum_cases_dev.jsonl", "ucum_clinical_dev.jsonl"])
