@@ -37,6 +37,7 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.codes
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py
