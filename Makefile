@@ -39,6 +39,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.times
 	$(BIN)/python -m benchmarks.units
+	$(BIN)/python -m benchmarks.codes
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py

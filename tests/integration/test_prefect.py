@@ -92,6 +92,7 @@ def folder(tmp_path: Path) -> Path:
         {"resourceType": "Observation", "id": f"o{n}", "status": "final", "code": {"text": "t"}, "valueString": CANARY}
         for n in range(20)
     ]
+    seen[3]["code"] = {"coding": [{"system": "http://lab.example.org", "code": "QQ"}]}
     seen[7]["status"] = CANARY
     (made / "Patient.ndjson").write_text("".join(json.dumps(p) + "\n" for p in people))
     (made / "Observation.ndjson").write_text("".join(json.dumps(o) + "\n" for o in seen))
@@ -101,12 +102,17 @@ def folder(tmp_path: Path) -> Path:
 def test_flow_run_tasks_and_artifact(server: tuple[str, dict[str, str]], folder: Path, tmp_path: Path) -> None:
     """The runner's counts; the run, one task a partition and the report are on the server, values are not."""
     api, environment = server
-    ran = _load(folder, tmp_path / "flow.duckdb", environment, "--prefect")
+    maps = tmp_path / "map.csv"
+    header = "source_system,source_code,target_system,target_code,equivalence,map_version"
+    maps.write_text(f"{header}\nhttp://lab.example.org,HB,LN,718-7,equal,1\n")
+    ran = _load(folder, tmp_path / "flow.duckdb", environment, "--prefect", "--crosswalk", str(maps))
     assert ran.returncode == 3, ran.stderr
-    plain = _load(folder, tmp_path / "plain.duckdb", environment)
+    plain = _load(folder, tmp_path / "plain.duckdb", environment, "--crosswalk", str(maps))
     flow, runner = (json.loads(r.stdout.splitlines()[-1]) for r in (ran, plain))
     assert flow["resources"] == runner["resources"]
     assert flow["tables"] == runner["tables"]
+    assert flow["unmapped_codes"] == runner["unmapped_codes"]
+    assert flow["unmapped"] == runner["unmapped"] == 1
 
     runs = _post(api, "flow_runs/filter", {})
     assert [r["state_type"] for r in runs] == ["COMPLETED"]  # and the runner has told the server nothing

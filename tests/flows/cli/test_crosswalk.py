@@ -133,15 +133,25 @@ def test_several_commits_add_up(clinmart: Callable[..., Outcome], given: tuple[P
     from sources.files import FileSource
 
     file, mart, maps = given
-    other = write(file.with_name("p.ndjson"), observation("z", (LAB, "QQ")), observation("y", ("LN", "1")))
+    typed = observation("x", (LAB, f"{CANARY}  {'y' * 60}"))
+    other = write(file.with_name("p.ndjson"), observation("z", (LAB, "QQ")), observation("y", ("LN", "1")), typed)
     settings = LoadSettings(mart, "s", jobs=1, unit_bytes=1, crosswalk=read_crosswalk([maps]))
     report = run_load(FileSource([str(file), str(other)]), settings)
-    assert query(mart, "SELECT fields FROM etl.unmapped WHERE code = 'QQ'") == [(2,)]
+    assert query(mart, "SELECT fields FROM etl.unmapped WHERE code = 'QQ' OR code IS NULL") == [(2,), (2,)]
     assert query(mart, "SELECT sent, codings FROM etl.alias ORDER BY ALL") == [
         ("LN", 1), ("urn:oid:2.16.840.1.113883.6.1", 1),
     ]  # fmt: skip
     assert query(mart, "SELECT count(*) FROM etl.crosswalk") == [(1,)]
-    assert report.unmapped == 4
+    assert report.unmapped == 5
+
+
+def test_the_entries_of_a_map_are_kept_once(clinmart: Callable[..., Outcome], given: tuple[Path, Path, Path]) -> None:
+    """Each load names its maps; their entries are there once, however many loads use them."""
+    file, mart, maps = given
+    load(clinmart, file, mart, maps)
+    load(clinmart, write(file.with_name("p.ndjson"), observation("z", (LAB, "HB"))), mart, maps)
+    assert query(mart, "SELECT count(*), count(DISTINCT load_id) FROM etl.crosswalk") == [(2, 2)]
+    assert query(mart, "SELECT count(*) FROM etl.crosswalk_entry") == [(4,)]
 
 
 def test_a_faulty_file_loads_nothing(clinmart: Callable[..., Outcome], given: tuple[Path, Path, Path]) -> None:

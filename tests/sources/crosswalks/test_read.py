@@ -88,6 +88,13 @@ def test_r4(read: Any) -> None:
     assert len(told.sha256) == 64
 
 
+@pytest.mark.parametrize("key", ["dependsOn", "product"])
+def test_conditions(read: Any, key: str) -> None:
+    """A target that holds only together with other elements is told apart; an empty list is no condition."""
+    made = concept_map(element("HB", equal("1", **{key: [{"property": "p", "value": "v"}]}), equal("2", **{key: []})))
+    assert rows(read(made), "target_code", "conditional") == [("1", True), ("2", False)]
+
+
 def test_r5(read: Any) -> None:
     """`relationship`, which is told from the source's side, and `noMap`."""
     narrower = {"code": "718-7", "relationship": "source-is-narrower-than-target"}
