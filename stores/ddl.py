@@ -13,12 +13,12 @@ from typing import TypeAlias
 
 from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS
 from schemas.table import IDENTITY, Column, Element, Table
-from stores.sql import quoted
+from stores.codings import CODED, Coded
+from stores.sql import STORED, STORED_HISTORY, quoted
 
 MART_VERSION = 3
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
-STORED, STORED_HISTORY = "stored", "stored_history"  # schemas of what `main` and `history` show
 
 # The columns that a mart's tables have, with their types, by schema and table.
 Stored: TypeAlias = Mapping[tuple[str, str], Mapping[str, str]]
@@ -31,13 +31,16 @@ class Contract:
     name: str
     columns: tuple[Column, ...]
     parts: tuple[Element, ...] = ()
+    coded: Coded | None = None
 
     def views(self, stored: Collection[str]) -> Iterator[str]:
-        """`main.<table>` and its parts, over a table with the columns ``stored``; without any there is no table."""
+        """`main.<table>`, its parts and its codings, over a table with the columns ``stored``; without any it is none."""
         rows = f" FROM {STORED}.{quoted(self.name)}" if stored else " WHERE false"
         yield f"CREATE OR REPLACE VIEW main.{quoted(self.name)} AS SELECT {self._shown(stored)}{rows}"
         for part in self.parts:
             yield self._part(part, stored)
+        if self.coded is not None:
+            yield self.coded.view(stored)
 
     def history_view(self, stored: Collection[str]) -> str:
         """`history.<table>` over a table with the columns ``stored``; without any there is no table."""
@@ -75,7 +78,8 @@ def part_view(schema: str, part: Element, rows: str) -> str:
 
 def contract(table: Table) -> Contract:
     """What readers see of a model."""
-    return Contract(table.name, tuple(table.columns()), tuple(table.child_tables()))
+    coded = Coded(table.name, table.resource_type, table.elements)
+    return Contract(table.name, tuple(table.columns()), tuple(table.child_tables()), coded)
 
 
 def resource_contract() -> Contract:
@@ -91,7 +95,7 @@ def create_table(schema: str, name: str, columns: Iterable[Column]) -> str:
 
 def statements(tables: Sequence[Table], stored: Stored | None = None) -> Iterator[str]:
     """Everything that a database needs to be a mart of these models, whose tables are ``stored`` already."""
-    for schema in ("etl", "history", STORED, STORED_HISTORY):
+    for schema in ("etl", "history", CODED, STORED, STORED_HISTORY):
         yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
     for name, columns in BOOKKEEPING.items():
         yield create_table("etl", name, columns)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import duckdb
 
 from schemas.records import Counts
-from stores.ddl import STORED, STORED_HISTORY, Contract, Stored
-from stores.sql import files, quoted, text
+from stores.ddl import Contract, Stored
+from stores.sql import STORED, STORED_HISTORY, files, quoted, text
 from stores.stored import make_history, make_room
 
 # Temporary tables hide those of the mart that are called the same: no view can have such a name.

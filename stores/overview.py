@@ -6,9 +6,8 @@ from typing import Any
 
 import duckdb
 
-from stores.ddl import STORED, STORED_HISTORY
 from stores.quarantine import by_reason, records
-from stores.sql import quoted
+from stores.sql import STORED, STORED_HISTORY, quoted
 
 _LOADS = 10
 

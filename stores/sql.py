@@ -1,6 +1,8 @@
-"""Quoting for the SQL that stores render."""
+"""Names and quoting for the SQL that stores render."""
 
 from __future__ import annotations
+
+STORED, STORED_HISTORY = "stored", "stored_history"  # schemas of what `main` and `history` show
 
 
 def quoted(name: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 import duckdb
 
 from schemas.table import IDENTITY, Column, Table
-from stores.ddl import HISTORY_COLUMNS, STORED, STORED_HISTORY, Contract, Stored, contract, create_table
-from stores.sql import quoted
+from stores.ddl import HISTORY_COLUMNS, Contract, Stored, contract, create_table
+from stores.sql import STORED, STORED_HISTORY, quoted
 from stores.views import views_of
 
 

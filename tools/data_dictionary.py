@@ -11,7 +11,8 @@ from pathlib import Path
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.table import IDENTITY, Column, Element, Table
 from schemas.tables import all_tables
-from stores.daily_views import CODING_COLUMNS, EXCLUDED_COLUMNS
+from stores.codings import CODING_COLUMNS
+from stores.daily_views import EXCLUDED_COLUMNS
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, resource_contract
 
 TARGET = Path(__file__).parents[1] / "docs" / "data_dictionary.md"
