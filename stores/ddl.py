@@ -34,7 +34,7 @@ class Contract:
     coded: Coded | None = None
 
     def views(self, stored: Collection[str]) -> Iterator[str]:
-        """`main.<table>`, its parts and its codings, over a table with the columns ``stored``; without any it is none."""
+        """`main.<table>`, its parts and codings, over a table of the columns ``stored``; none: there is no table."""
         rows = f" FROM {STORED}.{quoted(self.name)}" if stored else " WHERE false"
         yield f"CREATE OR REPLACE VIEW main.{quoted(self.name)} AS SELECT {self._shown(stored)}{rows}"
         for part in self.parts:
