@@ -33,12 +33,16 @@ class Contract:
     columns: tuple[Column, ...]
     parts: tuple[Element, ...] = ()
 
-    def views(self, stored: Collection[str]) -> Iterator[str]:
-        """`main.<table>` and its parts, over a table with the columns ``stored``; without any there is no table."""
+    def views(self, stored: Collection[str], before: Collection[str] | None = None) -> Iterator[str]:
+        """`main.<table>` and its parts, over a table with the columns ``stored``; without any there is no table.
+
+        ``before``: the columns it had when the views were made last, so that those that stay as they are are left out.
+        """
         rows = f" FROM {STORED}.{quoted(self.name)}" if stored else " WHERE false"
         yield f"CREATE OR REPLACE VIEW main.{quoted(self.name)} AS SELECT {self._shown(stored)}{rows}"
         for part in self.parts:
-            yield self._part(part, stored)
+            if before is None or {part.columns[0].name} & (set(stored) - set(before)):
+                yield self._part(part, stored)
 
     def history_view(self, stored: Collection[str]) -> str:
         """`history.<table>` over a table with the columns ``stored``; without any there is no table."""
