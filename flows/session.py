@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +57,9 @@ class LoadSession:
         receipts: Receipts,
         views: Sequence[ViewTable],
         preferred: Mapping[str, str],
+        made: Callable[[], None],
     ) -> None:
+        """``made`` returns when the mart is there to be opened."""
         self.settings = settings
         self.report = report
         self.stage = stage
@@ -65,6 +68,7 @@ class LoadSession:
             tables_by_type(), views, stage, settings.source, settings.sampling, preferred, settings.crosswalk
         )
         self._mart = mart
+        self._made = made
         self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
@@ -181,6 +185,7 @@ class LoadSession:
             )
 
     def _connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        self._made()
         return self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -218,12 +223,20 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
     with ExitStack() as stack:
         mart.must_be_possible()
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
-        mart.prepare(all_tables(), wait=settings.wait)
+        making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
+        new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
+        made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
+        receipts, views = (Receipts(None, settings.source), []) if new else _known(made, mart, settings)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
-        with mart.connect(wait=settings.wait) as connection:
-            views = views_of(connection)
-            newest = max((view.added_at for view in views), default=None)
-            receipts = Receipts(connection, settings.source, newest)
-        yield LoadSession(settings, mart, stage, report, receipts, views, preferred)
+        yield LoadSession(settings, mart, stage, report, receipts, views, preferred, made.result)
+
+
+def _known(made: Future[None], mart: Mart, settings: LoadSettings) -> tuple[Receipts, list[ViewTable]]:
+    """What a mart says of files that it has, and of the views that it holds."""
+    made.result()
+    with mart.connect(wait=settings.wait) as connection:
+        views = views_of(connection)
+        newest = max((view.added_at for view in views), default=None)
+        return Receipts(connection, settings.source, newest), views

@@ -113,7 +113,8 @@ def _rows(
         shown = resource_contract() if table == RESOURCE_TABLE else contract(tables[table])
         key = ("type", "id") if table == RESOURCE_TABLE else ("id",)
         paths, columns = [s.path for s in came], {name for staged in came for name in staged.columns}
-        made = merge(connection, Merge(shown, stored, key, paths, columns, report.source, report.load_id))
+        rows = sum(s.rows for s in came)
+        made = merge(connection, Merge(shown, stored, key, paths, rows, columns, report.source, report.load_id))
         for kind, one in made.items():
             counts.setdefault(kind or tables[table].resource_type, Counts()).add(one)
     return counts

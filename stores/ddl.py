@@ -33,12 +33,16 @@ class Contract:
     parts: tuple[Element, ...] = ()
     coded: Coded | None = None
 
-    def views(self, stored: Collection[str]) -> Iterator[str]:
-        """`main.<table>`, its parts and codings, over a table of the columns ``stored``; none: there is no table."""
+    def views(self, stored: Collection[str], before: Collection[str] | None = None) -> Iterator[str]:
+        """`main.<table>`, its parts and codings, over a table of the columns ``stored``; none: there is no table.
+
+        ``before``: the columns it had when the views were made last, so that those that stay as they are are left out.
+        """
         rows = f" FROM {STORED}.{quoted(self.name)}" if stored else " WHERE false"
         yield f"CREATE OR REPLACE VIEW main.{quoted(self.name)} AS SELECT {self._shown(stored)}{rows}"
         for part in self.parts:
-            yield self._part(part, stored)
+            if before is None or {part.columns[0].name} & (set(stored) - set(before)):
+                yield self._part(part, stored)
         if self.coded is not None:
             yield self.coded.view(stored)
 

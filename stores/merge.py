@@ -39,13 +39,14 @@ _DESCENDING = ", ".join(
 class Merge:
     """One table's part of a commit: staged Parquet files into what ``main.<table>`` and ``history.<table>`` show.
 
-    ``columns`` are those of the files.
+    ``rows`` and ``columns`` are those of the files.
     """
 
     shown: Contract
     stored: Stored  # what the mart has before
     key: tuple[str, ...]  # identity within a source: ("id",), or ("type", "id")
     paths: Sequence[str]
+    rows: int
     columns: Collection[str]
     source: str
     load_id: str
@@ -207,6 +208,8 @@ def _match(step: Merge) -> str:
 
 def _read(connection: duckdb.DuckDBPyConnection, step: Merge) -> list[tuple[str, int]]:
     """Staged rows by resource type."""
+    if "type" not in step.key:
+        return [("", step.rows)]
     return connection.execute(f"SELECT {_kind(step)}, count(*) FROM {step.staged} GROUP BY 1").fetchall()
 
 

@@ -25,9 +25,16 @@ class Known:
 class Receipts:
     """The receipts of one source, read once when a load begins."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None = None) -> None:
-        """``since``: when the newest view of the mart was added."""
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection | None, source: str, since: datetime | None = None
+    ) -> None:
+        """``connection`` is None where there is no mart yet. ``since``: when the newest view of the mart was added."""
         self._known: dict[tuple[int, str], Known] = {}
+        self._sizes: set[int] = set()
+        if connection is not None:
+            self._read(connection, source, since)
+
+    def _read(self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None) -> None:
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "

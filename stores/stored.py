@@ -34,7 +34,7 @@ def make_room(
     wanted = {*there, *coming, *(c.name for c in IDENTITY)}
     columns = [c for c in shown.columns if c.name in wanted]
     if _grow(connection, STORED, shown.name, there, columns):
-        for statement in shown.views(wanted):
+        for statement in shown.views(wanted, there):
             connection.execute(statement)
     return wanted
 

@@ -35,7 +35,7 @@ def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
     """
     plan = _plan(table, tuple(frame.columns))
     rows = frame.lazy().select(*plan.reads, *plan.missing).collect()
-    failing = sorted({row for row, _, _ in broken(plan.together, rows)})
+    failing = rows.select(~plan.together).to_series().arg_true().to_list()
     if not failing:
         return []
     found: dict[int, tuple[str, str]] = {}
@@ -50,13 +50,14 @@ def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
 class _Plan:
     """What of a model has something to check in some columns.
 
-    ``together`` asks all at once, which is enough for good rows; ``one_by_one`` says which check a row fails.
+    ``together`` is true for rows that hold all the model's checks, asked without pandera, whose report of a frame takes
+    as long as the checks; ``one_by_one`` is pandera's model, which says what a row fails.
     """
 
     checks: tuple[RowCheck, ...]
     reads: tuple[str, ...]  # columns of the batch that are looked at
     missing: tuple[pl.Expr, ...]  # those that it left out, as nulls
-    together: pa.DataFrameSchema
+    together: pl.Expr
     rank: dict[tuple[str, str], int]  # of a check, by what it blames and its name
 
     def one_by_one(self) -> pa.DataFrameSchema:
@@ -79,12 +80,11 @@ def _plan(table: Table, columns: tuple[str, ...]) -> _Plan:
     idle = {id(check) for check, holds in zip(absent, held.row(0) if absent else (), strict=True) if holds}
     checks = (*flags, *(check for check in known if id(check) not in idle))
     needed = list(dict.fromkeys(name for check in checks for name in ("id", *check.reads, check.column)))
-    everything = RowCheck("row", "id", pl.all_horizontal(c.holds.fill_null(True) for c in checks), ("id",))
     return _Plan(
         checks,
         tuple(name for name in needed if name in there),
         tuple(nulls[name] for name in needed if name not in there),
-        pa.DataFrameSchema({"id": pa.Column(checks=[everything.as_pandera()], nullable=True)}),
+        pl.all_horizontal(c.holds.fill_null(True) for c in checks),
         {(check.column, str(check.name)): rank for rank, check in enumerate(checks)},
     )
 

@@ -10,9 +10,11 @@ import pytest
 from flows.runner import Progress, run_load
 from flows.settings import LoadSettings
 from schemas.errors import StorageError
+from schemas.tables import all_tables
 from sources.memory import MemorySource
 from sources.source import ReadLimits
 from stores.commit import commit
+from stores.mart import Mart
 from tests.flows.inputs import contents, medication, query
 from transforms.sample import Sampling
 
@@ -66,7 +68,8 @@ def test_failed_commit_keeps_the_earlier_ones(tmp_path: Path, monkeypatch: pytes
 
 
 def test_staged_rows_are_not_visible(tmp_path: Path) -> None:
-    """Until the commit the mart shows none of what is staged."""
+    """Until the commit a mart shows none of what is staged, and is not held."""
+    Mart(tmp_path / "m").prepare(all_tables())
     seen = []
 
     def watch(now: Progress) -> None:
@@ -85,3 +88,15 @@ def test_watcher_sees_the_end(tmp_path: Path) -> None:
     run_load(MemorySource(files), _settings(tmp_path), lambda p: last.append((p.done, p.total, p.quarantined)))
     size = sum(map(len, files.values()))
     assert last[-1] == (size, size, 1)
+
+
+def test_mart_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new mart is made while the first chunks are worked on; an error in it ends the load, and leaves no stage."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise StorageError("no room for it")
+
+    monkeypatch.setattr(Mart, "prepare", broken)
+    with pytest.raises(StorageError, match="no room for it"):
+        run_load(MemorySource(FILES), _settings(tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["m.lock"]

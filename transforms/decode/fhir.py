@@ -37,7 +37,7 @@ class TypeBatch:
 
 
 class Decoder:
-    """Decodes chunks on one thread; holds that thread's DuckDB connection, which keeps nothing between calls."""
+    """Decodes chunks on one thread; holds that thread's DuckDB connection."""
 
     def __init__(self, tables: Mapping[str, Table], views: Sequence[ViewTable] = ()) -> None:
         self._tables = tables

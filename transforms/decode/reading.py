@@ -18,7 +18,7 @@ from transforms.decode import careful
 from transforms.decode.careful import Fault, Refused
 from transforms.decode.digits import keep_digits
 from transforms.decode.lines import Lines, text_bytes
-from transforms.decode.memory_file import memory_file
+from transforms.decode.memory_file import MemoryFile
 from transforms.decode.suspects import generic_suspicion, matching, needs_strictness, suspicion
 from transforms.fhirpath.shape import Shape
 
@@ -54,7 +54,7 @@ class Found:
 
 
 class LineReader:
-    """Reads lines on one thread; holds that thread's DuckDB connection, which keeps nothing between calls."""
+    """Reads lines on one thread; holds that thread's DuckDB connection, and the memory it reads from."""
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:", config={"threads": 1})
@@ -62,11 +62,13 @@ class LineReader:
             "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
         )
 
+        self._file = MemoryFile()
         self._complaint = ""  # what DuckDB said last; never shown, for it may hold values
 
     def close(self) -> None:
-        """Release the connection."""
+        """Release the connection and the memory."""
         self._connection.close()
+        self._file.close()
 
     def read(
         self, asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series, suspects: pl.Series | None = None
@@ -102,7 +104,7 @@ class LineReader:
         """The lines for which the query itself fails, when it said that it does."""
         if asked.unmakeable is None or (why := _own_error(self._complaint, asked)) is None:
             return []
-        with memory_file(text_bytes(keep_digits(text, asked.literals)[0])) as path:
+        with self._file.holding(text_bytes(keep_digits(text, asked.literals)[0])) as path:
             try:
                 numbers = self._connection.sql(asked.unmakeable(path)).fetchall()
             except (duckdb.InvalidInputException, duckdb.DataError):
@@ -139,7 +141,7 @@ class LineReader:
     def _try(self, asked: Asked, text: pl.Series) -> pl.DataFrame | None:
         """The columns of the query, or None when DuckDB refuses any of the lines."""
         text, _ = keep_digits(text, asked.literals)
-        with memory_file(text_bytes(text)) as path:
+        with self._file.holding(text_bytes(text)) as path:
             try:
                 result = self._connection.sql(asked.query(path)).to_arrow_table()
             except (duckdb.InvalidInputException, duckdb.DataError) as error:

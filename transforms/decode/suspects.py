@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import operator
 import re
 from collections.abc import Iterable, Iterator
 
@@ -48,8 +47,11 @@ _ALWAYS = (
 
 def matching(text: pl.Series, patterns: Iterable[str]) -> pl.Series:
     """The indexes (UInt32) of the texts that match one of the regular expressions."""
-    found = [text.str.contains(pattern) for pattern in patterns]
-    return functools.reduce(operator.or_, found).arg_true() if found else pl.Series([], dtype=pl.UInt32)
+    x = pl.col("x")
+    found = [x.str.contains(pattern) for pattern in patterns]
+    if not found:
+        return pl.Series([], dtype=pl.UInt32)
+    return pl.DataFrame({"x": text}).select(pl.any_horizontal(found)).to_series().arg_true()
 
 
 @functools.cache

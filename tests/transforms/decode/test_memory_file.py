@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from transforms.decode.memory_file import memory_file
+from transforms.decode.memory_file import MemoryFile, memory_file
 
 BIG = os.urandom(1 << 20) * 3
 
@@ -29,4 +29,29 @@ def test_the_content_can_be_read_and_is_gone(
             assert len(list(tmp_path.iterdir())) == 1
         raise KeyError
     assert list(tmp_path.iterdir()) == []
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_one_content_after_the_other(in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer, shorter and none: each time the file is what was put into it last, and after all it is gone."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    file = MemoryFile()
+    for data in (b"abc\n", BIG, b"x", b"", b"abcd\n"):
+        with file.holding(data) as path:
+            assert Path(path).read_bytes() == data
+    file.close()
+    file.close()
+    assert list(tmp_path.iterdir()) == []
+    assert not Path(path).exists()
+
+
+def test_memory_goes_with_its_owner() -> None:
+    """A file that nobody holds any more is closed."""
+    file = MemoryFile()
+    with file.holding(b"abc") as path:
+        pass
+    del file
     assert not Path(path).exists()
