@@ -22,6 +22,7 @@ from transforms.units.resolve import Resolved, UnitStatus, resolve
 from transforms.units.ucum import Unit, is_valid, parse
 
 _SAME = Conversion()
+_MOST_PLANS = 100_000
 _TEMPERATURE = parse("K").dimension
 _PRESSURE = parse("Pa").dimension
 _BODY = {"kg": "kg", "[lb_av]": "kg", "[stone_av]": "kg", "cm": "cm", "m": "cm", "[in_i]": "cm", "[ft_i]": "cm"}
@@ -56,6 +57,8 @@ class Harmoniser:
         key = (unit, code, system, loinc, observed)
         known = self._plans.get(key)
         if known is None:
+            if len(self._plans) >= _MOST_PLANS:  # somebody writes free text where units belong
+                self._plans.clear()
             known = self._plans[key] = self._made(unit, code, system, loinc, observed)
         return known
 
