@@ -100,13 +100,15 @@ def load(
     strict: bool = False,
     wait: float = 0.0,
     preferred_units: str | None = None,
+    replaces: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
     inputs: files, folders or globs. mart: the DuckDB file. source: name of the source. as_of: time of rows that
     carry none.
     sample: share of rows that fhir.resources checks too. strict: all or nothing. wait: seconds to wait for a held mart.
-    preferred_units: CSV of UCUM units by LOINC code, before the project's own.
+    preferred_units: CSV of UCUM units by LOINC code, before the project's own. replaces: id of a refused line that the
+    one line to load corrects.
     """
     settings = LoadSettings(
         Path(mart),
@@ -116,6 +118,7 @@ def load(
         strict=strict,
         wait=wait,
         preferred_units=Path(preferred_units) if preferred_units else None,
+        replaces=replaces,
     )
     files = FileSource(inputs, settings.limits)
     with open_session(settings) as session:
@@ -197,5 +200,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadRepor
         settings.strict,
         settings.wait,
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
+        settings.replaces,
     )
     return LoadReport.from_dict(found)

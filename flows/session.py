@@ -16,7 +16,7 @@ from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.errors import StorageError
-from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
+from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
 from stores.commit import commit, save_load
@@ -25,8 +25,10 @@ from stores.mart import Mart
 from stores.overview import table_rows
 from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
+from stores.replays import replace_line, replaceable
 from stores.staging import Stage, clean_staging
 from stores.views import views_of
+from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
 
@@ -55,18 +57,27 @@ class LoadSession:
         receipts: Receipts,
         views: Sequence[ViewTable],
         preferred: Mapping[str, str],
+        replaces: str | None,
     ) -> None:
         self.settings = settings
         self.report = report
         self.stage = stage
         self.receipts = receipts
-        self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling, preferred)
+        self.views = views
+        self._preferred = preferred
+        self.worker = self.worker_with(settings.sampling)
         self._mart = mart
         self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
+        self._replaces = replaces  # the quarantined line that the only line of this load corrects
         self._skipped: set[str] = set()  # files of which partitions are not
         self._began = time.monotonic()
+
+    def worker_with(self, sampling: Sampling) -> Worker:
+        """A worker that does all as this load does, but looks at another sample."""
+        source, preferred = self.settings.source, self._preferred
+        return Worker(tables_by_type(), self.views, self.stage, source, sampling, preferred)
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the one that the partition
@@ -116,9 +127,21 @@ class LoadSession:
 
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
+        counts = self._add(read.chunks)
+        self._unit.bytes += read.partition.size
+        self._unit.receipts.append(Receipt(read.partition, read.sha256, read.lines, read.as_of, read.given, counts))
+
+    def add_again(self, chunks: Sequence[StagedChunk], attempts: Sequence[Attempt]) -> None:
+        """Add quarantined lines that were run again to the commit unit, with what became of each."""
+        for kind, one in self._add(chunks).items():
+            self._unit.refused_again.setdefault(kind, Counts()).add(one)
+        self._unit.attempts += attempts
+
+    def _add(self, chunks: Sequence[StagedChunk]) -> dict[str, Counts]:
+        """Add staged chunks to the commit unit; their counts by type."""
         counts: dict[str, Counts] = {}
         unit = self._unit
-        for chunk in read.chunks:
+        for chunk in chunks:
             unit.tables += chunk.tables
             unit.views += chunk.views
             unit.views_refused += chunk.views_refused
@@ -131,8 +154,7 @@ class LoadSession:
             for name, one in chunk.counts.items():
                 counts.setdefault(name, Counts()).add(one)
         unit.rows += sum(c.read for c in counts.values())
-        unit.bytes += read.partition.size
-        unit.receipts.append(Receipt(read.partition, read.sha256, read.lines, read.as_of, read.given, counts))
+        return counts
 
     def unit_is_full(self) -> bool:
         """True when what was added is enough for a commit of its own; never in a strict load, which is one unit."""
@@ -150,6 +172,7 @@ class LoadSession:
         report = self.report
         with self._connect() as connection:
             self._bring_in(connection)
+            self._replace_known(connection)
             for name, lines in refused_by_views(connection, report.source, self._skipped).items():
                 report.views[name] = report.views.get(name, 0) + lines
             report.seconds = time.monotonic() - self._began
@@ -160,12 +183,19 @@ class LoadSession:
             save_load(connection, report, finished=datetime.now(UTC))
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
 
+    def _replace_known(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Settle the line that a corrected one replaces which an earlier load took in already."""
+        total, replaces = self.report.total(), self._replaces
+        if replaces is not None and (total.read, total.duplicate) == (1, 1):
+            replace_line(connection, replaces, self.report.load_id, datetime.now(UTC))
+
     def _connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
-        if not unit.receipts or (self.settings.strict and self.report.status == "drained"):
+        unit.replaces = self._replaces
+        if not (unit.receipts or unit.attempts) or (self.settings.strict and self.report.status == "drained"):
             return
         if self.settings.strict and (unit.rejections or self.report.refused):
             self.report.status = "failed"
@@ -185,14 +215,14 @@ class LoadSession:
 
 
 @contextmanager
-def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
+def open_session(settings: LoadSettings, kind: str = "load") -> Iterator[LoadSession]:
     """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
 
-    Raises LockedError, StorageError or UsageError when the mart cannot be had.
+    ``kind`` is what `etl.load` calls it. Raises LockedError, StorageError or UsageError when the mart cannot be had.
     """
     now = datetime.now(UTC)
     preferred = read_preferred_units(settings.preferred_units)
-    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now)
+    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
     mart = Mart(settings.mart, memory=settings.memory)
     with ExitStack() as stack:
         mart.must_be_possible()
@@ -205,4 +235,5 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
             views = views_of(connection)
             newest = max((view.added_at for view in views), default=None)
             receipts = Receipts(connection, settings.source, newest)
-        yield LoadSession(settings, mart, stage, report, receipts, views, preferred)
+            replaces = settings.replaces and replaceable(connection, settings.replaces, settings.source)
+        yield LoadSession(settings, mart, stage, report, receipts, views, preferred, replaces)

@@ -91,6 +91,20 @@ class Rejection:
     payload: bytes
     length: int  # of the line in bytes; more than the payload where only its beginning is kept
     view: str | None = None  # the view of the mart that alone refused it; the other tables have its rows
+    resolved: str | None = None  # the line with what its Bundle says of it, where that differs from the payload
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a replay made of a quarantined line: its ``state`` now and, unless it passed, today's reason."""
+
+    quarantine_id: str
+    state: str
+    attempts: int  # refused so often by replays
+    reason: str | None = None
+    column_name: str | None = None
+    check_name: str | None = None
+    message: str | None = None
 
 
 @dataclass(slots=True)
@@ -134,6 +148,7 @@ class LoadReport:
     seconds: float = 0.0
     refused: list[str] = field(default_factory=list)  # files refused whole, with the reason
     views: dict[str, int] = field(default_factory=dict)  # lines that a view of the mart alone refused, by view
+    kind: str = "load"
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""
@@ -220,5 +235,8 @@ class StagedUnit:
     receipts: list[Receipt] = field(default_factory=list)
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
+    attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
+    refused_again: dict[str, Counts] = field(default_factory=dict)  # a replay's quarantined lines by type
+    replaces: str | None = None  # the quarantined line that this unit's only line corrects
     bytes: int = 0
     rows: int = 0

@@ -9,6 +9,7 @@ import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
 from schemas.bookkeeping import BOOKKEEPING
+from schemas.records import VIEW_CHECK
 from schemas.table import Column, Table
 from stores.ddl import STORED, STORED_HISTORY, Contract, Stored, contract, resource_contract
 from stores.sql import quoted
@@ -17,6 +18,14 @@ BOOKKEEPING_SCHEMA = "etl"
 _NESTED = ("list", "struct")
 # An instant made of a date would have a time of day that nobody sent; a text of an instant is one of many.
 _NO_SCALAR_OF_THESE = ("date", "timestamp", "timestamp with time zone", "time")
+# Receipts of versions that did not name the refused lines of their partitions get them from the quarantine.
+_REFUSED_THEN = f"""
+    UPDATE etl.receipt t SET refused = f.refused FROM (
+        SELECT r.source, r.sha256, r.load_id, list(q.quarantine_id) AS refused
+        FROM etl.quarantine q ASOF JOIN etl.receipt r ON q.source = r.source AND q.uri = r.uri
+            AND q.load_id = r.load_id AND q.byte_offset >= r.range_start
+        WHERE NOT starts_with(coalesce(q.check_name, ''), '{VIEW_CHECK}') GROUP BY ALL) f
+    WHERE t.source = f.source AND t.sha256 = f.sha256 AND t.load_id = f.load_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,8 @@ def migrate(connection: duckdb.DuckDBPyConnection, changes: Sequence[Retyped], s
             if there is not None and column.name not in there:
                 connection.execute(f"ALTER TABLE etl.{quoted(name)} ADD COLUMN {quoted(column.name)} {column.dtype}")
                 done.append(f"etl.{name}.{column.name}")
+    if "refused" not in stored.get((BOOKKEEPING_SCHEMA, "receipt"), {"refused": ""}):
+        connection.execute(_REFUSED_THEN)
     return list(dict.fromkeys(done))
 
 

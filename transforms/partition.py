@@ -19,6 +19,7 @@ from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, OversizedLine, Rejection
 from schemas.table import INVALID, NOTE
 from transforms.check import Failure, check
+from transforms.decode.alone import resolved_text
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
@@ -277,4 +278,5 @@ def _rejection(work: _Work, row: int, kind: str, fault: Fault, check_name: str) 
         message=fault.message,
         payload=payload,
         length=len(payload),
+        resolved=resolved_text(payload, lines.frame["text"][row]),
     )
