@@ -102,6 +102,7 @@ def load(
     wait: float = 0.0,
     preferred_units: str | None = None,
     crosswalk: list[str] | None = None,
+    replaces: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -110,6 +111,7 @@ def load(
     sample: share of rows that fhir.resources checks too. strict: all or nothing. wait: seconds to wait for a held mart.
     preferred_units: CSV of UCUM units by LOINC code, before the project's own.
     crosswalk: files that map codes, ConceptMaps in JSON or CSV.
+    replaces: id of a refused line that the one line to load corrects.
     """
     settings = LoadSettings(
         Path(mart),
@@ -120,6 +122,7 @@ def load(
         wait=wait,
         preferred_units=Path(preferred_units) if preferred_units else None,
         crosswalk=read_crosswalk([Path(path) for path in crosswalk or ()]),
+        replaces=replaces,
     )
     files = FileSource(inputs, settings.limits)
     with open_session(settings) as session:
@@ -202,5 +205,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadRepor
         settings.wait,
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
         [] if settings.crosswalk is None else sorted({str(Path(m.uri).absolute()) for m in settings.crosswalk.maps}),
+        settings.replaces,
     )
     return LoadReport.from_dict(found)

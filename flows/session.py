@@ -17,7 +17,7 @@ from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.errors import StorageError
-from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
+from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
 from stores.codes import loads_with, unmapped
@@ -27,8 +27,10 @@ from stores.mart import Mart
 from stores.overview import table_rows
 from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
+from stores.replays import replace_line, replaceable
 from stores.staging import Stage, clean_staging
 from stores.views import views_of
+from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
 
@@ -58,23 +60,31 @@ class LoadSession:
         views: Sequence[ViewTable],
         preferred: Mapping[str, str],
         made: Callable[[], None],
+        replaces: str | None,
     ) -> None:
         """``made`` returns when the mart is there to be opened."""
         self.settings = settings
         self.report = report
         self.stage = stage
         self.receipts = receipts
-        self.worker = Worker(
-            tables_by_type(), views, stage, settings.source, settings.sampling, preferred, settings.crosswalk
-        )
+        self.views = views
+        self._preferred = preferred
+        self.worker = self.worker_with(settings.sampling)
         self._mart = mart
         self._made = made
         self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
+        self._replaces = replaces  # the quarantined line that the only line of this load corrects
         self._skipped: set[str] = set()  # files of which partitions are not
         self._loads_before: set[str] = set()  # that took them in
         self._began = time.monotonic()
+
+    def worker_with(self, sampling: Sampling) -> Worker:
+        """A worker that does all as this load does, but looks at another sample."""
+        source, preferred = self.settings.source, self._preferred
+        crosswalk = self.settings.crosswalk
+        return Worker(tables_by_type(), self.views, self.stage, source, sampling, preferred, crosswalk)
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the one that the partition
@@ -125,9 +135,21 @@ class LoadSession:
 
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
+        counts = self._add(read.chunks)
+        self._unit.bytes += read.partition.size
+        self._unit.receipts.append(Receipt(read.partition, read.sha256, read.lines, read.as_of, read.given, counts))
+
+    def add_again(self, chunks: Sequence[StagedChunk], attempts: Sequence[Attempt]) -> None:
+        """Add quarantined lines that were run again to the commit unit, with what became of each."""
+        for kind, one in self._add(chunks).items():
+            self._unit.refused_again.setdefault(kind, Counts()).add(one)
+        self._unit.attempts += attempts
+
+    def _add(self, chunks: Sequence[StagedChunk]) -> dict[str, Counts]:
+        """Add staged chunks to the commit unit; their counts by type."""
         counts: dict[str, Counts] = {}
         unit = self._unit
-        for chunk in read.chunks:
+        for chunk in chunks:
             unit.tables += chunk.tables
             unit.views += chunk.views
             unit.views_refused += chunk.views_refused
@@ -141,8 +163,7 @@ class LoadSession:
             for name, one in chunk.counts.items():
                 counts.setdefault(name, Counts()).add(one)
         unit.rows += sum(c.read for c in counts.values())
-        unit.bytes += read.partition.size
-        unit.receipts.append(Receipt(read.partition, read.sha256, read.lines, read.as_of, read.given, counts))
+        return counts
 
     def unit_is_full(self) -> bool:
         """True when what was added is enough for a commit of its own; never in a strict load, which is one unit."""
@@ -160,6 +181,7 @@ class LoadSession:
         report = self.report
         with self._connect() as connection:
             self._bring_in(connection)
+            self._replace_known(connection)
             for name, lines in refused_by_views(connection, report.source, self._skipped).items():
                 report.views[name] = report.views.get(name, 0) + lines
             report.seconds = time.monotonic() - self._began
@@ -184,13 +206,20 @@ class LoadSession:
                 "load into a new mart to map them by this one"
             )
 
+    def _replace_known(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Settle the line that a corrected one replaces which an earlier load took in already."""
+        total, replaces = self.report.total(), self._replaces
+        if replaces is not None and (total.read, total.duplicate) == (1, 1):
+            replace_line(connection, replaces, self.report.load_id, datetime.now(UTC))
+
     def _connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         self._made()
         return self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
-        if not unit.receipts or (self.settings.strict and self.report.status == "drained"):
+        unit.replaces = self._replaces
+        if not (unit.receipts or unit.attempts) or (self.settings.strict and self.report.status == "drained"):
             return
         if self.settings.strict and (unit.rejections or self.report.refused):
             self.report.status = "failed"
@@ -211,14 +240,14 @@ class LoadSession:
 
 
 @contextmanager
-def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
+def open_session(settings: LoadSettings, kind: str = "load") -> Iterator[LoadSession]:
     """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
 
-    Raises LockedError, StorageError or UsageError when the mart cannot be had.
+    ``kind`` is what `etl.load` calls it. Raises LockedError, StorageError or UsageError when the mart cannot be had.
     """
     now = datetime.now(UTC)
     preferred = read_preferred_units(settings.preferred_units)
-    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now)
+    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
     mart = Mart(settings.mart, memory=settings.memory)
     with ExitStack() as stack:
         mart.must_be_possible()
@@ -226,17 +255,19 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
         making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
-        receipts, views = (Receipts(None, settings.source), []) if new else _known(made, mart, settings)
+        new = new and settings.replaces is None
+        receipts, views, replaces = (Receipts(None, settings.source), [], None) if new else _known(made, mart, settings)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
-        yield LoadSession(settings, mart, stage, report, receipts, views, preferred, made.result)
+        yield LoadSession(settings, mart, stage, report, receipts, views, preferred, made.result, replaces)
 
 
-def _known(made: Future[None], mart: Mart, settings: LoadSettings) -> tuple[Receipts, list[ViewTable]]:
-    """What a mart says of files that it has, and of the views that it holds."""
+def _known(made: Future[None], mart: Mart, settings: LoadSettings) -> tuple[Receipts, list[ViewTable], str | None]:
+    """What a mart says of files that it has, of the views that it holds, and of the refused line to be corrected."""
     made.result()
     with mart.connect(wait=settings.wait) as connection:
         views = views_of(connection)
         newest = max((view.added_at for view in views), default=None)
-        return Receipts(connection, settings.source, newest), views
+        replaces = settings.replaces and replaceable(connection, settings.replaces, settings.source)
+        return Receipts(connection, settings.source, newest), views, replaces

@@ -35,6 +35,7 @@ class LoadSettings:
     crosswalk: Crosswalk | None = None
     memory: str = "850MB"  # of DuckDB while it commits
     preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
+    replaces: str | None = None  # quarantine_id, or its beginning, of the line that the only line to load corrects
 
     def __post_init__(self) -> None:
         if not self.source or any(c.isspace() and c != " " for c in self.source):

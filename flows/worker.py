@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.crosswalk import Crosswalk
-from schemas.records import Chunk, Counts, OversizedLine, StagedTable
+from schemas.records import Chunk, Counts, OversizedLine, Rejection, StagedTable
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
@@ -21,6 +21,8 @@ from transforms.decode.fhir import Decoder
 from transforms.partition import ChunkResult, Tools, refuse_oversized, transform_together
 from transforms.sample import Sampler, Sampling
 from transforms.units.harmonise import Harmoniser
+
+Placed = Callable[[Sequence[Rejection]], list[Rejection]]
 
 
 @dataclass(slots=True)
@@ -86,19 +88,25 @@ class Worker:
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
-            return self._staged(refuse_oversized(item))
+            return self._staged(refuse_oversized(item), as_of)
         return self.run_together([item], as_of)
 
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
         """Stage several small chunks as if they were one."""
-        return self._staged(transform_together(chunks, self._tools(), as_of))
+        return self._staged(transform_together(chunks, self._tools(), as_of), as_of)
 
-    def _staged(self, result: ChunkResult) -> StagedChunk:
+    def run_again(self, chunks: Sequence[Chunk], as_of: datetime, placed: Placed) -> StagedChunk:
+        """Stage chunks that are made of quarantined lines; what is refused is staged as ``placed`` makes of it."""
+        result = transform_together(chunks, self._tools(), as_of)
+        result.rejections = placed(result.rejections)
+        return self._staged(result, as_of)
+
+    def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         return StagedChunk(
             self._stage.write_tables(result.tables),
             self._stage.write_views(result.views),
             result.views_refused,
-            self._stage.write_rejections(self._source, result.rejections),
+            self._stage.write_rejections(self._source, result.rejections, as_of),
             self._stage.write_findings(result.findings),
             result.parts,
             result.unread,

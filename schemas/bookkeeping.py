@@ -27,6 +27,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("seconds", "DOUBLE", "Wall time."),
         Column("resources", COUNTS_DTYPE, "Dispositions by resource type."),
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
+        Column("kind", "VARCHAR", "load, replay or refresh; null in rows of versions that only loaded."),
     ),
     "receipt": (
         Column("source", "VARCHAR", "Name of the source."),
@@ -40,6 +41,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("load_id", "VARCHAR", "The load that committed it."),
         Column("committed_at", _TIME, "When it was committed."),
         Column("resources", COUNTS_DTYPE, "Lines read, quarantined and suppressed by resource type."),
+        Column("refused", "VARCHAR[]", "The `quarantine_id` of each of its lines that was quarantined then."),
     ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),
@@ -74,7 +76,18 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
             "payload_bytes", "BIGINT", "Its length; more than the payload holds when the line was too long to keep."
         ),
         Column("quarantined_at", _TIME, "When it was committed."),
-        Column("state", "VARCHAR", "open, replayed or dead."),
+        Column(
+            "state",
+            "VARCHAR",
+            "open; replayed: a replay took the line in; replaced: a corrected line was loaded for it; dead: given up "
+            "after too many attempts.",
+        ),
+        Column("as_of", _TIME, "The greatest time at which the line was seen; of its row if it has no other."),
+        Column("resolved", "VARCHAR", "The line with its Bundle's references and id, where those differ.", phi=True),
+        Column("attempts", "BIGINT", "How often a replay has refused it again; null: never."),
+        Column("last_attempt_at", _TIME, "When a replay last ran it; `reason` and `message` are of then."),
+        Column("settled_by", "VARCHAR", "The replay that took it in, or the load of the corrected line."),
+        Column("settled_at", _TIME, "When that was committed."),
     ),
     "validation": (
         Column("load_id", "VARCHAR", "The load."),

@@ -104,6 +104,20 @@ class Rejection:
     payload: bytes
     length: int  # of the line in bytes; more than the payload where only its beginning is kept
     view: str | None = None  # the view of the mart that alone refused it; the other tables have its rows
+    resolved: str | None = None  # the line with what its Bundle says of it, where that differs from the payload
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a replay made of a quarantined line: its ``state`` now and, unless it passed, today's reason."""
+
+    quarantine_id: str
+    state: str
+    attempts: int  # refused so often by replays
+    reason: str | None = None
+    column_name: str | None = None
+    check_name: str | None = None
+    message: str | None = None
 
 
 @dataclass(slots=True)
@@ -150,6 +164,7 @@ class LoadReport:
     unmapped: int = 0  # coded fields to which the crosswalk gives no target
     unmapped_codes: list[dict[str, Any]] = field(default_factory=list)  # the most frequent of them
     notes: list[str] = field(default_factory=list)  # what the user should know of a load that went well
+    kind: str = "load"
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""
@@ -242,5 +257,8 @@ class StagedUnit:
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
     codes: list[str] = field(default_factory=list)  # Parquet files of CODE_COUNTS
+    attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
+    refused_again: dict[str, Counts] = field(default_factory=dict)  # a replay's quarantined lines by type
+    replaces: str | None = None  # the quarantined line that this unit's only line corrects
     bytes: int = 0
     rows: int = 0

@@ -14,11 +14,13 @@ import polars as pl
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
-from schemas.records import Counts, LoadReport, Receipt, StagedTable, StagedUnit
+from schemas.errors import UsageError
+from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable, StagedUnit
 from schemas.table import Table
 from stores.codes import save_codes
 from stores.ddl import RESOURCE_TABLE, contract, resource_contract
 from stores.merge import Merge, merge
+from stores.replays import replace_line, settle
 from stores.sql import files, quoted, text
 from stores.stored import stored_columns
 from stores.views import fill_views
@@ -48,6 +50,9 @@ def commit(
         by_type = {table.resource_type: name for name, table in tables.items()}
         fill_views(connection, unit, report.source, report.load_id, by_type)
         _refused(connection, unit, report, counts, now)
+        settle(connection, unit.attempts, report.load_id, now)
+        if unit.replaces is not None:
+            _replaced(connection, unit.replaces, report, counts, now)
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
         save_codes(connection, unit, report, crosswalk)
@@ -79,6 +84,7 @@ def save_load(connection: duckdb.DuckDBPyConnection, report: LoadReport, *, fini
         "seconds": report.seconds,
         "resources": counts_rows(report.resources),
         "clinmart_version": version("clinmart"),
+        "kind": report.kind,
     }
     _insert(connection, "load", [row])
 
@@ -128,19 +134,22 @@ def _refused(
     now: datetime,
 ) -> None:
     """Quarantine what was refused. The name of a refused line is its place and payload, so a re-run adds nothing."""
-    for receipt in unit.receipts:
-        for name, one in receipt.resources.items():
+    for resources in (*(receipt.resources for receipt in unit.receipts), unit.refused_again):
+        for name, one in resources.items():
             refused = counts.setdefault(name, Counts())
             refused.quarantined += one.quarantined
             refused.read += one.quarantined
     if not unit.rejections:
         return
-    columns = ", ".join(quoted(c.name) for c in BOOKKEEPING["quarantine"])
+    came = f"read_parquet({files(unit.rejections)})"
     connection.execute(
-        f"INSERT INTO etl.quarantine ({columns}) SELECT quarantine_id, {text(report.load_id)}, {text(report.source)}, "
-        "uri, line, byte_offset, resource_type, resource_id, reason, column_name, check_name, message, payload, "
-        f"payload_bytes, {text(now.isoformat())}::TIMESTAMPTZ, 'open' FROM read_parquet({files(unit.rejections)}) r "
-        "ANTI JOIN etl.quarantine q USING (quarantine_id)"
+        f"UPDATE etl.quarantine q SET as_of = r.as_of FROM (SELECT quarantine_id, max(as_of) AS as_of FROM {came} "
+        "GROUP BY 1) r WHERE q.quarantine_id = r.quarantine_id AND (q.as_of IS NULL OR q.as_of < r.as_of)"
+    )
+    connection.execute(
+        f"INSERT INTO etl.quarantine BY NAME SELECT {text(report.load_id)} AS load_id, "
+        f"{text(report.source)} AS source, * , {text(now.isoformat())}::TIMESTAMPTZ AS quarantined_at, "
+        f"'open' AS state FROM {came} r ANTI JOIN etl.quarantine q USING (quarantine_id)"
     )
 
 
@@ -178,7 +187,42 @@ def _receipts(
         "WHERE r.source = ? AND r.sha256 = n.sha256 AND r.as_of <= n.as_of",
         [report.source],
     )
-    return [_receipt(receipt, report, now) for receipt in unit.receipts]
+    refused = _refused_lines(connection, unit)
+    return [_receipt(receipt, report, now) | {"refused": refused.get(n)} for n, receipt in enumerate(unit.receipts)]
+
+
+def _refused_lines(connection: duckdb.DuckDBPyConnection, unit: StagedUnit) -> dict[int, list[str]]:
+    """The names of the lines of each partition that were refused, but for those that only a view refused."""
+    if not unit.rejections:
+        return {}
+    places = ", ".join(f"({n}, {text(r.partition.uri)}, {r.partition.start})" for n, r in enumerate(unit.receipts))
+    return dict(
+        connection.execute(
+            f"SELECT p.n, list(r.quarantine_id ORDER BY r.quarantine_id) FROM read_parquet({files(unit.rejections)}) r "
+            f"ASOF JOIN (VALUES {places}) p(n, uri, start) ON r.uri = p.uri AND r.byte_offset >= p.start "
+            f"WHERE NOT starts_with(coalesce(r.check_name, ''), '{VIEW_CHECK}') GROUP BY 1"
+        ).fetchall()
+    )
+
+
+def _replaced(
+    connection: duckdb.DuckDBPyConnection,
+    quarantine_id: str,
+    report: LoadReport,
+    counts: Mapping[str, Counts],
+    now: datetime,
+) -> None:
+    """Settle a quarantined line by the one that was loaded for it, if that was accepted.
+
+    Raises UsageError when another number of lines was loaded: then it cannot be told which one it is.
+    """
+    read = sum(one.read for one in counts.values())
+    if read != 1:
+        raise UsageError(
+            f"--replaces takes one corrected line, and there are {read} to load: give a file with it alone"
+        )
+    if not sum(one.quarantined for one in counts.values()):
+        replace_line(connection, quarantine_id, report.load_id, now)
 
 
 def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, object]:

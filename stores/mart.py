@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,11 @@ from schemas.errors import LockedError, StorageError, UsageError
 from schemas.table import Table
 from stores.ddl import MART_VERSION
 from stores.layout import fingerprint, layout
+from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
+from stores.sql import STORED, STORED_HISTORY
 from stores.stored import obstacle, stored_columns
 
+_LOG = logging.getLogger(__name__)
 _HOLDER = re.compile(r"PID (\d+)")
 _SETTINGS = "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
 
@@ -74,15 +78,19 @@ class Mart:
             connection.execute("COMMIT")
 
     def _show_anew(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], models: str) -> None:
-        """Make the views anew, for a clinmart of other models than the last; UsageError when that cannot be."""
-        stored = stored_columns(connection)
-        if (other := obstacle(connection, tables, stored)) is not None:
+        """Bring a mart that a clinmart of other models made to these; UsageError when something would be lost."""
+        stored = stored_columns(connection, (STORED, STORED_HISTORY, BOOKKEEPING_SCHEMA))
+        changes = retyped(tables, stored)
+        if (other := obstacle(connection, tables) or lost(connection, changes)) is not None:
             raise self._other(other)
         connection.execute("BEGIN TRANSACTION")
+        done = migrate(connection, changes, stored)
         for statement in layout(tables, stored):
             connection.execute(statement)
         connection.execute("UPDATE etl.mart SET models = ?", [models])
         connection.execute("COMMIT")
+        if done:
+            _LOG.warning("the mart %s was made by another version; brought to this one: %s", self.path, ", ".join(done))
 
     def must_be_possible(self) -> None:
         """StorageError when the mart cannot be made where it was named."""

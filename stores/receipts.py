@@ -7,12 +7,15 @@ from datetime import datetime
 
 import duckdb
 
+from stores.quarantine import SETTLED
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
-    ``load_id`` is the load that took it in. ``again``: it must be read again, for a view that was added since.
+    ``load_id`` is the load that took it in. Lines that left the quarantine since are not among the quarantined.
+    ``again``: it must be read again, for a view that was added since.
     """
 
     as_of: datetime
@@ -41,8 +44,10 @@ class Receipts:
             "coalesce(committed_at < ?, false), load_id FROM etl.receipt WHERE source = ? ORDER BY as_of",
             [since, source],
         ).fetchall()
+        settled = _settled(connection, source)
         for size, sha256, as_of, given, resources, again, load_id in rows:
-            counts = tuple((r["t"], r["n"], r["q"], r["s"]) for r in resources or ())
+            gone = settled.get((size, sha256, as_of), {})
+            counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
             self._known[size, sha256] = Known(as_of, given, counts, again, load_id)
         self._sizes = {size for size, _ in self._known}
 
@@ -60,3 +65,20 @@ class Receipts:
         if known is None or (as_of is not None and as_of > known.as_of):
             return None
         return known
+
+
+def _settled(connection: duckdb.DuckDBPyConnection, source: str) -> dict[tuple[int, str, datetime], dict[str, int]]:
+    """How many lines of each receipt left the quarantine since, by the type under which the receipt counts them."""
+    found: dict[tuple[int, str, datetime], dict[str, int]] = {}
+    rows = connection.execute(
+        "WITH settled AS (SELECT quarantine_id, any_value(resource_type) AS resource_type FROM etl.quarantine "
+        f"WHERE source = $source AND state IN {SETTLED} GROUP BY 1), "
+        "refused AS (SELECT size, sha256, as_of, unnest(refused) AS quarantine_id FROM etl.receipt "
+        "WHERE source = $source) "
+        "SELECT size, sha256, as_of, resource_type, count(*) FROM refused JOIN settled USING (quarantine_id) "
+        "GROUP BY ALL",
+        {"source": source},
+    ).fetchall()
+    for size, sha256, as_of, kind, lines in rows:
+        found.setdefault((size, sha256, as_of), {})[kind] = lines
+    return found

@@ -43,8 +43,8 @@ class Stage:
         """Write the rows of the mart's views, one file a view; ``~line`` becomes unique within the load."""
         return [self._view(name, frame) for name, frame in views.items()]
 
-    def write_rejections(self, source: str, rejections: Sequence[Rejection]) -> list[str]:
-        """Write refused lines; no file when there are none."""
+    def write_rejections(self, source: str, rejections: Sequence[Rejection], as_of: datetime) -> list[str]:
+        """Write refused lines, seen at ``as_of``; no file when there are none."""
         if not rejections:
             return []
         rows = [
@@ -61,6 +61,8 @@ class Stage:
                 "message": r.message,
                 "payload": r.payload,
                 "payload_bytes": r.length,
+                "as_of": as_of,
+                "resolved": r.resolved,
             }
             for r in rejections
         ]
@@ -139,17 +141,19 @@ def quarantine_id(source: str, rejection: Rejection) -> str:
     return digest.hexdigest()[:32]
 
 
-_REJECTION_SCHEMA = {
-    "quarantine_id": pl.String,
-    "uri": pl.String,
-    "line": pl.Int64,
-    "byte_offset": pl.Int64,
-    "resource_type": pl.String,
-    "resource_id": pl.String,
-    "reason": pl.String,
-    "column_name": pl.String,
-    "check_name": pl.String,
-    "message": pl.String,
-    "payload": pl.Binary,
-    "payload_bytes": pl.Int64,
+_REJECTION_SCHEMA: dict[str, pl.DataType] = {
+    "quarantine_id": pl.String(),
+    "uri": pl.String(),
+    "line": pl.Int64(),
+    "byte_offset": pl.Int64(),
+    "resource_type": pl.String(),
+    "resource_id": pl.String(),
+    "reason": pl.String(),
+    "column_name": pl.String(),
+    "check_name": pl.String(),
+    "message": pl.String(),
+    "payload": pl.Binary(),
+    "payload_bytes": pl.Int64(),
+    "as_of": pl.Datetime("us", "UTC"),
+    "resolved": pl.String(),
 }

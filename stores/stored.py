@@ -13,13 +13,15 @@ from stores.sql import STORED, STORED_HISTORY, quoted
 from stores.views import views_of
 
 
-def stored_columns(connection: duckdb.DuckDBPyConnection) -> Stored:
-    """The columns of the tables of resources, current and earlier."""
+def stored_columns(
+    connection: duckdb.DuckDBPyConnection, schemas: Collection[str] = (STORED, STORED_HISTORY)
+) -> Stored:
+    """The columns of the tables of resources, current and earlier, or of other schemas."""
     found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     rows = connection.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name IN (?, ?)",
-        [STORED, STORED_HISTORY],
+        "WHERE database_name = current_database() AND schema_name IN (SELECT unnest(?))",
+        [sorted(schemas)],
     ).fetchall()
     for schema, table, column, dtype in rows:
         found[schema, table][column] = dtype
@@ -62,13 +64,8 @@ def _grow(
     return bool(new)
 
 
-def obstacle(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], stored: Stored) -> str | None:
-    """What of a mart cannot be shown as these models say, in words; None when all can. Columns may come and go."""
-    for table in tables:
-        there = stored.get((STORED, table.name), {})
-        for column in table.columns():
-            if there.get(column.name, column.dtype).replace('"', "") != column.dtype.replace('"', ""):
-                return f"has another type for {table.name}.{column.name} than this clinmart"
+def obstacle(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> str | None:
+    """A name of these models that the mart uses for something else, in words; None when there is none."""
     ours = {name.lower() for table in tables for name in contract(table).names()}
     for view in views_of(connection):
         if view.name.lower() in ours:

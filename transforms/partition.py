@@ -21,6 +21,7 @@ from schemas.table import INVALID, NOTE
 from transforms.check import Failure, check
 from transforms.codes.coder import Coder
 from transforms.codes.targets import Targets
+from transforms.decode.alone import resolved_text
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
@@ -291,4 +292,5 @@ def _rejection(work: _Work, row: int, kind: str, fault: Fault, check_name: str) 
         message=fault.message,
         payload=payload,
         length=len(payload),
+        resolved=resolved_text(payload, lines.frame["text"][row]),
     )

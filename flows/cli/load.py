@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError, UsageError
+from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError
 
 
 def load(
@@ -38,6 +37,10 @@ def load(
         Path | None,
         typer.Option(help="CSV with columns loinc, ucum: units of your choice, before the project's."),
     ] = None,
+    replaces: Annotated[
+        str | None,
+        typer.Option(help="Id of a refused line that the one line to load corrects: see `clinmart quarantine`."),
+    ] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker threads [default: one per processor].")] = None,
     crosswalk: Annotated[
         list[Path] | None,
@@ -61,6 +64,7 @@ def load(
     that are
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
+    from flows.cli.instant import instant
     from flows.settings import LoadSettings
     from sources.crosswalks import read_crosswalk
     from transforms.sample import Sampling
@@ -68,7 +72,7 @@ def load(
     settings = LoadSettings(
         mart=mart,
         source=source,
-        as_of=_instant(as_of),
+        as_of=instant("--as-of", as_of),
         zone=zone,
         sampling=Sampling(sample),
         strict=strict,
@@ -76,6 +80,7 @@ def load(
         jobs=jobs,
         preferred_units=preferred_units,
         crosswalk=read_crosswalk(crosswalk or ()),
+        replaces=replaces,
     )
     if prefect:
         from flows.load import run_with_prefect
@@ -107,15 +112,3 @@ def load(
         typer.echo("clinmart: drained: the same command again goes on where this one stopped", err=True)
         raise SystemExit(EXIT_DRAINED)
     raise SystemExit(EXIT_QUARANTINED if report.status == "quarantined" else EXIT_CLEAN)
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise UsageError(f"--as-of {text!r} is no instant: give date, time and offset, e.g. 2026-01-31T00:00:00Z")
-    return at.astimezone(UTC)

@@ -31,7 +31,7 @@ FOUND = {
 def _unit(desk: Desk, versions: Sequence[Version], rejections: Sequence[Rejection] = ()) -> StagedUnit:
     stage = Stage(desk.folder / "mart", f"stage-{len(list(desk.folder.rglob('*')))}")
     unit = staged(stage, [versions])
-    unit.rejections += stage.write_rejections("s", rejections)
+    unit.rejections += stage.write_rejections("s", rejections, T0)
     for rejection in rejections:
         unit.receipts[0].resources[rejection.resource_type].read += 1
         unit.receipts[0].resources[rejection.resource_type].quarantined += 1

@@ -8,7 +8,7 @@ from schemas.records import Rejection, StagedUnit
 from stores.commit import commit
 from stores.quarantine import by_reason, entries, entry
 from stores.staging import Stage
-from tests.stores.desk import TYPES, Desk
+from tests.stores.desk import T0, TYPES, Desk
 
 
 def _refuse(line: int, reason: str, payload: bytes = b"{}") -> Rejection:
@@ -26,16 +26,20 @@ def filled(desk: Desk) -> Desk:
     ):
         report = desk.report(source)
         stage = Stage(desk.folder / "mart", report.load_id)
-        commit(desk.connection, StagedUnit(rejections=stage.write_rejections(source, rejections)), report, TYPES)
+        commit(desk.connection, StagedUnit(rejections=stage.write_rejections(source, rejections, T0)), report, TYPES)
     return desk
 
 
 def test_by_reason(filled: Desk) -> None:
-    """Counts by reason, most first, of all sources or one; lines that are no longer open do not count."""
+    """Counts by reason, most first, of all sources or one; what was given up counts, what was settled not."""
     assert [(r["reason"], r["lines"]) for r in by_reason(filled.connection)] == [("malformed_json", 2), ("no_id", 2)]
     assert [(r["reason"], r["lines"]) for r in by_reason(filled.connection, "other")] == [("no_id", 1)]
     filled.connection.execute("UPDATE etl.quarantine SET state = 'dead' WHERE reason = 'no_id'")
-    assert [(r["reason"], r["lines"]) for r in by_reason(filled.connection)] == [("malformed_json", 2)]
+    told = [(r["reason"], r["lines"], r["dead"]) for r in by_reason(filled.connection)]
+    assert told == [("malformed_json", 2, 0), ("no_id", 2, 2)]
+    for settled in ("replayed", "replaced"):
+        filled.connection.execute("UPDATE etl.quarantine SET state = ? WHERE reason = 'no_id'", [settled])
+        assert [(r["reason"], r["lines"]) for r in by_reason(filled.connection)] == [("malformed_json", 2)]
 
 
 def test_entries(filled: Desk) -> None:

@@ -16,6 +16,8 @@ from schemas.records import Rejection
 from stores.merge import STAGE_ROW
 from stores.staging import Stage, clean_staging, quarantine_id, staging_root
 
+SEEN = datetime(2024, 1, 1, tzinfo=UTC)
+
 REFUSED = Rejection("/in/a", 7, 70, "Unknown", None, "malformed_json", None, None, "No JSON.", b"\xff{", 2)
 
 
@@ -83,8 +85,8 @@ def test_discard(tmp_path: Path) -> None:
 def test_rejections_keep_the_bytes(tmp_path: Path) -> None:
     """A refused line is kept byte for byte; no rejections make no file."""
     stage = Stage(tmp_path / "mart", "load")
-    assert stage.write_rejections("s", []) == []
-    (path,) = stage.write_rejections("s", [REFUSED])
+    assert stage.write_rejections("s", [], SEEN) == []
+    (path,) = stage.write_rejections("s", [REFUSED], SEEN)
     (row,) = pl.read_parquet(path).rows(named=True)
     assert (row["payload"], row["payload_bytes"], row["line"], row["byte_offset"]) == (b"\xff{", 2, 7, 70)
     assert row["quarantine_id"] == quarantine_id("s", REFUSED)

@@ -1,0 +1,164 @@
+"""Runs quarantined lines again through today's checks: what passes goes in as if it had passed at first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from flows.session import LoadSession, open_session
+from flows.settings import LoadSettings
+from flows.worker import StagedChunk
+from schemas.errors import UsageError
+from schemas.reasons import Reason
+from schemas.records import Attempt, Chunk, ChunkKind, Counts, LoadReport, Rejection
+from stores.mart import Mart
+from stores.quarantine import State
+from stores.replays import Selection, Waiting, chosen, cut_short, lines
+from stores.staging import quarantine_id
+from transforms.decode.alone import entry_of
+from transforms.sample import Sampling
+
+ATTEMPTS = 5  # a line that was refused so often again is given up
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What a replay did: a report for each source, and what became of the quarantined lines."""
+
+    loads: list[LoadReport] = field(default_factory=list)
+    replayed: int = 0
+    open: int = 0  # refused again
+    dead: int = 0  # refused again and given up
+    cut_short: int = 0  # too long to keep whole; only their file has them
+
+    @property
+    def status(self) -> str:
+        """`ok`, or `quarantined` when a line is still refused."""
+        refused = self.open or self.dead or self.cut_short or any(report.status != "ok" for report in self.loads)
+        return "quarantined" if refused else "ok"
+
+    def resources(self) -> dict[str, Counts]:
+        """Dispositions by resource type, over all sources."""
+        total: dict[str, Counts] = {}
+        for report in self.loads:
+            for kind, counts in report.resources.items():
+                total.setdefault(kind, Counts()).add(counts)
+        return total
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain JSON values."""
+        return {
+            "status": self.status,
+            "replayed": self.replayed,
+            "open": self.open,
+            "dead": self.dead,
+            "cut_short": self.cut_short,
+            "resources": {kind: counts.as_dict() for kind, counts in sorted(self.resources().items())},
+            "loads": [report.as_dict() for report in self.loads],
+        }
+
+
+def run_replay(settings: LoadSettings, selection: Selection, attempts: int = ATTEMPTS) -> ReplayReport:
+    """Run the selected lines again, each source in a transaction of its own; ``settings.source`` is of no account.
+
+    A line that was refused ``attempts`` times again is given up. Raises the errors of a load.
+    """
+    if attempts < 1:
+        raise UsageError(f"--attempts is {attempts}: give 1 or more")
+    mart = Mart(settings.mart, memory=settings.memory)
+    mart.must_exist()
+    with mart.connect(read_only=True, wait=settings.wait) as connection:
+        waiting, report = chosen(connection, selection), ReplayReport(cut_short=cut_short(connection, selection))
+    for source, names in waiting.items():
+        with open_session(replace(settings, source=source), "replay") as session:
+            _Replay(session, mart, attempts, report).all(names)
+            session.finish()
+        report.loads.append(session.report)
+    return report
+
+
+class _Replay:
+    """The replay of one source's lines."""
+
+    def __init__(self, session: LoadSession, mart: Mart, limit: int, report: ReplayReport) -> None:
+        self._session = session
+        self._mart = mart
+        self._limit = limit
+        self._report = report
+        # What only the sample refused passes only a sample of everything; else its refusal would depend on chance.
+        self._workers = {False: session.worker, True: session.worker_with(Sampling(1))}
+
+    def all(self, names: Iterable[tuple[str, int]]) -> None:
+        """Stage lines in lots that fit into memory; the session commits them together."""
+        for lot in _lots(names, self._session.settings.limits.chunk_bytes):
+            with self._mart.connect(wait=self._session.settings.wait) as connection:
+                found = lines(connection, lot)
+            self._session.report.bytes += sum(len(line.payload) for line in found)
+            for (as_of, sampled), alike in itertools.groupby(sorted(found, key=_kind), key=_kind):
+                self._run(list(alike), as_of, sampled)
+
+    def _run(self, found: Sequence[Waiting], as_of: datetime, sampled: bool) -> None:
+        refused: dict[str, Rejection] = {}
+
+        def placed(rejections: Sequence[Rejection]) -> list[Rejection]:
+            """Rejections at the place of their lines; those that stand in the quarantine already are taken out."""
+            others = []
+            for rejection in rejections:
+                line = found[rejection.line - 1]
+                there = replace(rejection, uri=line.uri, line=line.line, offset=line.byte_offset)
+                again = quarantine_id(self._session.settings.source, there) == line.quarantine_id
+                if again or (line.view and rejection.view is None):
+                    refused.setdefault(line.quarantine_id, there)
+                else:
+                    others.append(there)
+            return others
+
+        staged: StagedChunk = self._workers[sampled].run_again(list(_chunks(found)), as_of, placed)
+        self._session.add_again([staged], [self._attempt(line, refused.get(line.quarantine_id)) for line in found])
+
+    def _attempt(self, line: Waiting, refused: Rejection | None) -> Attempt:
+        if refused is None:
+            self._report.replayed += 1
+            return Attempt(line.quarantine_id, State.REPLAYED, line.attempts)
+        attempts = line.attempts + 1
+        dead = attempts >= self._limit
+        self._report.dead += dead
+        self._report.open += not dead
+        state = State.DEAD if dead else State.OPEN
+        return Attempt(
+            line.quarantine_id, state, attempts, str(refused.code), refused.column, refused.check, refused.message
+        )
+
+
+def _lots(names: Iterable[tuple[str, int]], size: int) -> Iterator[list[str]]:
+    """Names in lots of about so many bytes."""
+    lot: list[str] = []
+    held = 0
+    for name, length in names:
+        lot.append(name)
+        held += length
+        if held >= size:
+            yield lot
+            lot, held = [], 0
+    if lot:
+        yield lot
+
+
+def _kind(line: Waiting) -> tuple[datetime, bool]:
+    """Lines of the same kind run together."""
+    return line.as_of, line.reason == Reason.SAMPLE_INVALID
+
+
+def _chunks(found: Sequence[Waiting]) -> Iterator[Chunk]:
+    """The lines as chunks, numbered from 1; those that had a Bundle each as an entry with its own references."""
+    numbered = enumerate(found, 1)
+    for alone, some in itertools.groupby(numbered, key=lambda pair: pair[1].resolved is not None):
+        if not alone:
+            together = list(some)
+            yield Chunk("", 0, together[0][0], b"".join(line.payload + b"\n" for _, line in together))
+            continue
+        for number, line in some:
+            entry, references = entry_of(line.payload, line.resolved or "")
+            yield Chunk("", 0, number, entry + b"\n", ChunkKind.ENTRY, (0,), references)
