@@ -101,7 +101,7 @@ def replay(
         print_replay(found, mart)
     if found["dead"]:
         typer.echo(
-            f"clinmart: given up after {attempts} attempts: {found['dead']} lines are dead; "
+            f"clinmart: {found['dead']} line{'s' * (found['dead'] != 1)} given up (dead), refused {attempts} times: "
             f"see clinmart quarantine list --state dead --mart {mart}",
             err=True,
         )
