@@ -69,16 +69,10 @@ def reconcile(
 ) -> dict[str, Any]:
     """Run quarantined lines again through today's checks. The report is the return value and an artifact of the run.
 
-<<<<<<< HEAD
     mart: the DuckDB file. reason, since, source, limit: which lines, the oldest first.
     attempts: a line that was refused so often again is given up. dead: lines that were given up too.
     sample: share of rows that fhir.resources checks too. wait: seconds to wait for a held mart.
     preferred_units: CSV of UCUM units by LOINC code.
-=======
-    mart: the DuckDB file. reason, since, source, limit: which lines, the oldest first. attempts: a line that was
-    refused so often again is given up. dead: lines that were given up too. sample: share of rows that fhir.resources
-    checks too. wait: seconds to wait for a held mart. preferred_units: CSV of UCUM units by LOINC code.
->>>>>>> dC
     """
     units = Path(preferred_units) if preferred_units else None
     sampling = Sampling(sample)
