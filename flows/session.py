@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import duckdb
 
@@ -214,8 +215,18 @@ class LoadSession:
         self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections + unit.findings)
 
 
+_Session = TypeVar("_Session", bound=LoadSession)
+
+
 @contextmanager
 def open_session(settings: LoadSettings, kind: str = "load") -> Iterator[LoadSession]:
+    """A session of a load; see :func:`open_session_of`."""
+    with open_session_of(LoadSession, settings, kind) as session:
+        yield session
+
+
+@contextmanager
+def open_session_of(made: type[_Session], settings: LoadSettings, kind: str) -> Iterator[_Session]:
     """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
 
     ``kind`` is what `etl.load` calls it. Raises LockedError, StorageError or UsageError when the mart cannot be had.
@@ -236,4 +247,4 @@ def open_session(settings: LoadSettings, kind: str = "load") -> Iterator[LoadSes
             newest = max((view.added_at for view in views), default=None)
             receipts = Receipts(connection, settings.source, newest)
             replaces = settings.replaces and replaceable(connection, settings.replaces, settings.source)
-        yield LoadSession(settings, mart, stage, report, receipts, views, preferred, replaces)
+        yield made(settings, mart, stage, report, receipts, views, preferred, replaces)

@@ -72,10 +72,10 @@ class Worker:
     ) -> None:
         self._tables = tables
         self._views = views
-        self._stage = stage
-        self._source = source
-        self._sampling = sampling
-        self._preferred = preferred
+        self.stage = stage
+        self.source = source
+        self.sampling = sampling
+        self.preferred = preferred
         self._local = threading.local()
 
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
@@ -96,11 +96,11 @@ class Worker:
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         return StagedChunk(
-            self._stage.write_tables(result.tables),
-            self._stage.write_views(result.views),
+            self.stage.write_tables(result.tables),
+            self.stage.write_views(result.views),
             result.views_refused,
-            self._stage.write_rejections(self._source, result.rejections, as_of),
-            self._stage.write_findings(result.findings),
+            self.stage.write_rejections(self.source, result.rejections, as_of),
+            self.stage.write_findings(result.findings),
             result.parts,
             result.unread,
             result.sampled,
@@ -110,5 +110,5 @@ class Worker:
         tools: Tools | None = getattr(self._local, "tools", None)
         if tools is None:
             decoder = Decoder(self._tables, self._views)
-            tools = self._local.tools = Tools(decoder, Sampler(self._sampling), Harmoniser(self._preferred))
+            tools = self._local.tools = Tools(decoder, Sampler(self.sampling), Harmoniser(self.preferred))
         return tools
