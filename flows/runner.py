@@ -48,9 +48,20 @@ def run_load(
     """
     partitions = source.partitions()
     with open_session(settings) as session:
-        asyncio.run(_Run(source, session, watch or (lambda _: None), drain or Drain()).all(partitions))
+        read_all(source, session, partitions, watch, drain)
         session.finish()
     return session.report
+
+
+def read_all(
+    source: Source,
+    session: LoadSession,
+    partitions: Sequence[Partition],
+    watch: Watcher | None = None,
+    drain: Drain | None = None,
+) -> None:
+    """Read partitions and stage them; what fills a commit unit is committed, the rest is left to the session's end."""
+    asyncio.run(_Run(source, session, watch or (lambda _: None), drain or Drain()).all(partitions))
 
 
 @dataclass(slots=True)

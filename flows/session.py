@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import duckdb
 
@@ -239,8 +240,18 @@ class LoadSession:
         self.stage.discard([*staged, *unit.rejections, *unit.findings, *unit.codes])
 
 
+_Session = TypeVar("_Session", bound=LoadSession)
+
+
 @contextmanager
 def open_session(settings: LoadSettings, kind: str = "load") -> Iterator[LoadSession]:
+    """A session of a load; see :func:`open_session_of`."""
+    with open_session_of(LoadSession, settings, kind) as session:
+        yield session
+
+
+@contextmanager
+def open_session_of(of_kind: type[_Session], settings: LoadSettings, kind: str) -> Iterator[_Session]:
     """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
 
     ``kind`` is what `etl.load` calls it. Raises LockedError, StorageError or UsageError when the mart cannot be had.
@@ -260,7 +271,7 @@ def open_session(settings: LoadSettings, kind: str = "load") -> Iterator[LoadSes
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
-        yield LoadSession(settings, mart, stage, report, receipts, views, preferred, made.result, replaces)
+        yield of_kind(settings, mart, stage, report, receipts, views, preferred, made.result, replaces)
 
 
 def _known(made: Future[None], mart: Mart, settings: LoadSettings) -> tuple[Receipts, list[ViewTable], str | None]:

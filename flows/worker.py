@@ -77,10 +77,11 @@ class Worker:
     ) -> None:
         self._tables = tables
         self._views = views
-        self._stage = stage
-        self._source = source
-        self._sampling = sampling
-        self._preferred = preferred
+        self.stage = stage
+        self.source = source
+        self.sampling = sampling
+        self.preferred = preferred
+        self.crosswalk = crosswalk
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._local = threading.local()
@@ -103,21 +104,21 @@ class Worker:
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         return StagedChunk(
-            self._stage.write_tables(result.tables),
-            self._stage.write_views(result.views),
+            self.stage.write_tables(result.tables),
+            self.stage.write_views(result.views),
             result.views_refused,
-            self._stage.write_rejections(self._source, result.rejections, as_of),
-            self._stage.write_findings(result.findings),
+            self.stage.write_rejections(self.source, result.rejections, as_of),
+            self.stage.write_findings(result.findings),
             result.parts,
             result.unread,
             result.sampled,
-            self._stage.write_codes(result.codes),
+            self.stage.write_codes(result.codes),
         )
 
     def _tools(self) -> Tools:
         tools: Tools | None = getattr(self._local, "tools", None)
         if tools is None:
-            sampler = Sampler(self._sampling, self._displays)
+            sampler = Sampler(self.sampling, self._displays)
             decoder = Decoder(self._tables, self._views)
-            tools = self._local.tools = Tools(decoder, sampler, Harmoniser(self._preferred), self._targets)
+            tools = self._local.tools = Tools(decoder, sampler, Harmoniser(self.preferred), self._targets)
         return tools

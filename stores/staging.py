@@ -27,13 +27,13 @@ class Stage:
 
     def __init__(self, mart: Path, load_id: str) -> None:
         self._root = staging_root(mart)
-        self._folder = self._root / load_id
+        self.folder = self._root / load_id
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         try:
-            self._folder.mkdir(parents=True, mode=0o700)
+            self.folder.mkdir(parents=True, mode=0o700)
         except OSError as error:
-            raise StorageError(f"cannot make the staging folder {self._folder}: {error.strerror}") from error
+            raise StorageError(f"cannot make the staging folder {self.folder}: {error.strerror}") from error
 
     def write_tables(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write accepted rows, one file a table."""
@@ -83,7 +83,7 @@ class Stage:
 
     def close(self) -> None:
         """Remove the load's folder, and the root when no other load uses it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         try:
             self._root.rmdir()
         except OSError:
@@ -102,7 +102,7 @@ class Stage:
         return StagedTable(name, path, frame.height, {}, tuple(frame.columns))
 
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
-        path = self._folder / f"{name}-{number or self._next():06d}.parquet"
+        path = self.folder / f"{name}-{number or self._next():06d}.parquet"
         try:
             frame.write_parquet(path, compression="lz4", statistics=False)
         except OSError as error:

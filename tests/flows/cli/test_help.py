@@ -12,7 +12,18 @@ import pytest
 
 from tests.flows.inputs import Outcome
 
-_COMMANDS = ["", "load", "status", "publish", "synth", "quarantine", "quarantine list", "quarantine show"]
+_COMMANDS = [
+    "",
+    "load",
+    "status",
+    "publish",
+    "synth",
+    "quarantine",
+    "quarantine list",
+    "quarantine show",
+    "quarantine replay",
+    "refresh",
+]
 _HEAVY = ["polars", "duckdb", "prefect", "pandera", "pyarrow", "fhir", "numpy"]
 _LOOK = f"""
 import json, sys
