@@ -134,3 +134,28 @@ def test_without_the_option_no_server_is_told(server: tuple[str, dict[str, str]]
     before = len(_post(api, "flow_runs/filter", {}))
     assert _load(folder, tmp_path / "m.duckdb", environment).returncode == 3
     assert len(_post(api, "flow_runs/filter", {})) == before
+
+
+def test_reconcile(server: tuple[str, dict[str, str]], folder: Path, tmp_path: Path) -> None:
+    """The replay as a flow: what the command line says, with its report as an artifact and no value of a patient."""
+    api, environment = server
+    mart = tmp_path / "m.duckdb"
+    assert _load(folder, mart, environment).returncode == 3
+    command = [sys.executable, "-m", "flows.cli.main", "quarantine", "replay", "--mart", str(mart), "--json"]
+    ran = subprocess.run(
+        [*command, "--prefect", "--attempts", "1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert ran.returncode == 3, ran.stderr
+    report = json.loads(ran.stdout.splitlines()[-1])
+    assert (report["replayed"], report["dead"]) == (0, 1)
+    runs = [run for run in _post(api, "flow_runs/filter", {}) if "attempts" in dict(run["parameters"])]  # type: ignore[call-overload] # JSON
+    assert [run["state_type"] for run in runs] == ["COMPLETED"]
+    artifacts = _post(api, "artifacts/filter", {})
+    assert any(a["key"] == "replay-report" and "| Observation | 1 |" in str(a["data"]) for a in artifacts)
+    told = json.dumps([runs, artifacts, _post(api, "logs/filter", {}), _post(api, "task_runs/filter", {})])
+    assert CANARY not in told + ran.stdout + ran.stderr
