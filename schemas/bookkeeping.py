@@ -41,6 +41,19 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("committed_at", _TIME, "When it was committed."),
         Column("resources", COUNTS_DTYPE, "Lines read, quarantined and suppressed by resource type."),
     ),
+    "tombstone": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("resource_type", "VARCHAR", "FHIR resource type."),
+        Column("id", "VARCHAR", "Id of the resource that was deleted.", phi=True),
+        Column("version_id", "VARCHAR", "Version that the delete made, where it was told."),
+        Column("last_updated", _TIME, "When it was deleted; without a time of its own, when that was last told."),
+        Column("last_updated_nanos", "SMALLINT", "Nanoseconds below the microsecond of `last_updated`."),
+        Column("content_hash", "BLOB", "SHA-256 of what the delete says: type, id, version and time of its own."),
+        Column("load_id", "VARCHAR", "The load that first told it."),
+        Column(
+            "superseded_by", "VARCHAR", "The load that brought a greater version; null while the resource is deleted."
+        ),
+    ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),
         Column("resource_type", "VARCHAR", "FHIR resource type that it is made of."),

@@ -134,6 +134,8 @@ class LoadReport:
     seconds: float = 0.0
     refused: list[str] = field(default_factory=list)  # files refused whole, with the reason
     views: dict[str, int] = field(default_factory=dict)  # lines that a view of the mart alone refused, by view
+    conflicts: dict[str, int] = field(default_factory=dict)  # pairs of versions in conflict, by type
+    late: dict[str, int] = field(default_factory=dict)  # rows and deletes below the event watermark, by type
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""
@@ -159,6 +161,8 @@ class LoadReport:
             "seconds": round(self.seconds, 3),
             "refused": self.refused,
             "views": {name: {"refused": lines} for name, lines in sorted(self.views.items())},
+            "version_conflicts": dict(sorted(self.conflicts.items())),
+            "late": dict(sorted(self.late.items())),
         }
 
     @classmethod
@@ -170,6 +174,7 @@ class LoadReport:
         report.resources = {name: Counts(**counts) for name, counts in values["resources"].items()}
         report.tables, report.refused = dict(values["tables"]), list(values["refused"])
         report.views = {name: view["refused"] for name, view in values["views"].items()}
+        report.conflicts, report.late = dict(values["version_conflicts"]), dict(values["late"])
         return report
 
 
@@ -213,6 +218,7 @@ class StagedUnit:
     """What one commit brings into the mart: files of rows, of rejections and of findings, and receipts."""
 
     tables: list[StagedTable] = field(default_factory=list)
+    deletes: list[StagedTable] = field(default_factory=list)  # deletes of any types; `latest` names the types
     views: list[StagedTable] = field(default_factory=list)  # rows of the mart's views
     views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that refused them
     rejections: list[str] = field(default_factory=list)  # Parquet files

@@ -16,8 +16,9 @@ from schemas.dtypes import polars_dtype
 from schemas.records import Counts, LoadReport, Receipt, StagedTable, StagedUnit
 from schemas.table import Table
 from stores.ddl import RESOURCE_TABLE, contract, resource_contract
-from stores.merge import Merge, merge
+from stores.merge import merge
 from stores.sql import files, quoted, text
+from stores.step import Merge
 from stores.stored import stored_columns
 from stores.views import fill_views
 
@@ -33,7 +34,7 @@ def commit(
     """
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
-    views_before = dict(report.views)
+    others_before = dict(report.views), dict(report.conflicts), dict(report.late)
     _spare_the_checkpoint(connection, unit)
     connection.execute("BEGIN TRANSACTION")
     try:
@@ -52,7 +53,8 @@ def commit(
         save_load(connection, report, finished=None)
         connection.execute("COMMIT")
     except BaseException:
-        report.resources, report.views = before, views_before
+        report.resources = before
+        report.views, report.conflicts, report.late = others_before
         connection.execute("ROLLBACK")
         raise
 
@@ -99,16 +101,39 @@ def _rows(
     by_table: dict[str, list[StagedTable]] = defaultdict(list)
     for staged in unit.tables:
         by_table[staged.table].append(staged)
+    deleted = _deleted_types(unit, tables)
     stored = stored_columns(connection)
     counts: dict[str, Counts] = {}
-    for table, came in sorted(by_table.items()):
-        shown = resource_contract() if table == RESOURCE_TABLE else contract(tables[table])
-        key = ("type", "id") if table == RESOURCE_TABLE else ("id",)
-        paths, columns = [s.path for s in came], {name for staged in came for name in staged.columns}
-        made = merge(connection, Merge(shown, stored, key, paths, columns, report.source, report.load_id))
-        for kind, one in made.items():
-            counts.setdefault(kind or tables[table].resource_type, Counts()).add(one)
+    for table in sorted(by_table.keys() | deleted.keys()):
+        came = by_table[table]
+        step = Merge(
+            shown=resource_contract() if table == RESOURCE_TABLE else contract(tables[table]),
+            stored=stored,
+            key=("type", "id") if table == RESOURCE_TABLE else ("id",),
+            paths=[s.path for s in came],
+            columns={name for staged in came for name in staged.columns},
+            source=report.source,
+            load_id=report.load_id,
+            resource_type="" if table == RESOURCE_TABLE else tables[table].resource_type,
+            deletes=[s.path for s in unit.deletes],
+            deleted=deleted.get(table, set()),
+        )
+        made = merge(connection, step)
+        for kind, one in made.counts.items():
+            counts.setdefault(kind, Counts()).add(one)
+        for kind, pairs in made.conflicts.items():
+            report.conflicts[kind] = report.conflicts.get(kind, 0) + pairs
     return counts
+
+
+def _deleted_types(unit: StagedUnit, tables: Mapping[str, Table]) -> dict[str, set[str]]:
+    """The types of which there are deletes, by the table that has their rows."""
+    by_type = {table.resource_type: name for name, table in tables.items()}
+    found: dict[str, set[str]] = defaultdict(set)
+    for staged in unit.deletes:
+        for kind in staged.latest:
+            found[by_type.get(kind, RESOURCE_TABLE)].add(kind)
+    return found
 
 
 def _refused(

@@ -20,6 +20,7 @@ from stores.sql import quoted
 MART_VERSION = 3
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
+TOMBSTONE = "tombstone"  # of schema `etl`: the deletes of all types
 STORED, STORED_HISTORY = "stored", "stored_history"  # schemas of what `main` and `history` show
 
 # The columns that a mart's tables have, with their types, by schema and table.

@@ -15,8 +15,8 @@ import polars as pl
 
 from schemas.errors import StorageError
 from schemas.records import Rejection, StagedTable
-from stores.ddl import RESOURCE_TABLE
-from stores.merge import STAGE_ROW
+from stores.ddl import RESOURCE_TABLE, TOMBSTONE
+from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
 
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
@@ -38,6 +38,16 @@ class Stage:
     def write_tables(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write accepted rows, one file a table."""
         return [self._table(name, frame) for name, frame in tables.items()]
+
+    def write_deletes(self, deletes: pl.DataFrame | None) -> list[StagedTable]:
+        """Write deletes of any types in one file; none when there are none."""
+        if deletes is None or not deletes.height:
+            return []
+        number = self._next()
+        rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
+        path = self._write(deletes.with_columns(rows.alias(STAGE_ROW)), "delete", number)
+        times = deletes.group_by("resource_type").agg(pl.col("last_updated").max())
+        return [StagedTable(TOMBSTONE, path, deletes.height, dict(times.iter_rows()), tuple(deletes.columns))]
 
     def write_views(self, views: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write the rows of the mart's views, one file a view; ``~line`` becomes unique within the load."""

@@ -13,8 +13,8 @@ import pytest
 
 from schemas.errors import StorageError
 from schemas.records import Rejection
-from stores.merge import STAGE_ROW
 from stores.staging import Stage, clean_staging, quarantine_id, staging_root
+from stores.step import STAGE_ROW
 
 REFUSED = Rejection("/in/a", 7, 70, "Unknown", None, "malformed_json", None, None, "No JSON.", b"\xff{", 2)
 
