@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from flows.session import LoadSession, Read, open_session
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
+from schemas.lateness import LatePolicy
 from schemas.records import DISPOSITIONS, LoadReport, Partition
 from sources.files import FileSource
 from transforms.sample import Sampling
@@ -100,13 +101,17 @@ def load(
     strict: bool = False,
     wait: float = 0.0,
     preferred_units: str | None = None,
+    late_policy: LatePolicy = LatePolicy.MERGE,
+    lateness: float = 0.0,
+    deletes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
     inputs: files, folders or globs. mart: the DuckDB file. source: name of the source. as_of: time of rows that
     carry none.
     sample: share of rows that fhir.resources checks too. strict: all or nothing. wait: seconds to wait for a held mart.
-    preferred_units: CSV of UCUM units by LOINC code, before the project's own.
+    preferred_units: CSV of UCUM units by LOINC code, before the project's own. late_policy: merge, quarantine or
+    discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
     """
     settings = LoadSettings(
         Path(mart),
@@ -116,21 +121,24 @@ def load(
         strict=strict,
         wait=wait,
         preferred_units=Path(preferred_units) if preferred_units else None,
+        late_policy=late_policy,
+        lateness=timedelta(seconds=lateness),
     )
-    files = FileSource(inputs, settings.limits)
+    files = FileSource(inputs, settings.limits, deletes=deletes)
     with open_session(settings) as session:
-        _load_all(files, session)
-        session.finish()
+        partitions = files.partitions()
+        _load_all(files, partitions, session)
+        session.finish(files.manifests, partitions)
     report = session.report
     create_markdown_artifact(markdown=report_markdown(report), key="load-report", description=f"load {report.load_id}")
     get_run_logger().info("%s: %s resources read", report.status, f"{report.total().read:,}")
     return report.as_dict()
 
 
-def _load_all(files: FileSource, session: LoadSession) -> None:
+def _load_all(files: FileSource, partitions: Sequence[Partition], session: LoadSession) -> None:
     """Stage all partitions that are not known yet, in waves that fill one commit unit each."""
     wave: list[Partition] = []
-    for partition in files.partitions():
+    for partition in partitions:
         session.report.bytes += partition.size
         if session.is_done(partition, files.digest, files.as_of(partition)):
             continue
@@ -184,9 +192,9 @@ def report_markdown(report: LoadReport) -> str:
     return "\n".join(lines)
 
 
-def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadReport:
+def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Sequence[Path] = ()) -> LoadReport:
     """Run the flow here, as the command line does; its run shows in the Prefect UI of the configured server."""
-    if not inputs:
+    if not inputs and not deletes:
         raise UsageError("give at least one file or folder to load")
     found = load(
         [str(Path(i).absolute()) for i in inputs],
@@ -197,5 +205,8 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadRepor
         settings.strict,
         settings.wait,
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
+        settings.late_policy,
+        settings.lateness.total_seconds(),
+        [str(path.absolute()) for path in deletes],
     )
     return LoadReport.from_dict(found)

@@ -49,7 +49,7 @@ def run_load(
     partitions = source.partitions()
     with open_session(settings) as session:
         asyncio.run(_Run(source, session, watch or (lambda _: None), drain or Drain()).all(partitions))
-        session.finish()
+        session.finish(source.manifests, partitions)
     return session.report
 
 

@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -12,13 +13,16 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from flows.cursors import cursors
 from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.errors import StorageError
+from schemas.lateness import Lateness, LatePolicy
 from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
+from sources.manifest import Manifest
 from stores.commit import commit, save_load
 from stores.lock import loader_lock
 from stores.mart import Mart
@@ -27,6 +31,7 @@ from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
 from stores.staging import Stage, clean_staging
 from stores.views import views_of
+from stores.watermarks import late_before, settle
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
 
@@ -55,17 +60,20 @@ class LoadSession:
         receipts: Receipts,
         views: Sequence[ViewTable],
         preferred: Mapping[str, str],
+        late_before: Mapping[str, datetime],
     ) -> None:
         self.settings = settings
         self.report = report
         self.stage = stage
         self.receipts = receipts
-        self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling, preferred)
+        lateness = Lateness(settings.late_policy, late_before)
+        self.worker = Worker(tables_by_type(), views, stage, settings.source, settings.sampling, preferred, lateness)
         self._mart = mart
         self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
         self._skipped: set[str] = set()  # files of which partitions are not
+        self._accounted: set[Partition] = set()  # partitions that are in the mart, now or before
         self._began = time.monotonic()
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
@@ -85,10 +93,10 @@ class LoadSession:
         if not self.receipts.may_know(partition.size):
             return False
         as_of, given = self.time_of(partition, manifest)
-        known = self.receipts.find(partition.size, digest(partition), as_of if given else None)
+        known = self.receipts.find(partition.size, _name(partition, digest(partition)), as_of if given else None)
         if known is None:
             return False
-        if known.again:
+        if known.again or (known.held and self.settings.late_policy is LatePolicy.MERGE):
             self._again[partition] = known
             return False
         self._skip(partition, known)
@@ -97,6 +105,7 @@ class LoadSession:
     def _skip(self, partition: Partition, known: Known) -> None:
         """Count a partition that was taken in before: duplicates, but for lines that still stand in the quarantine."""
         self._skipped.add(partition.uri)
+        self._accounted.add(partition)
         for name, read, quarantined, suppressed in known.resources:
             rest = read - quarantined - suppressed
             self.report.count(name).add(Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed))
@@ -117,9 +126,11 @@ class LoadSession:
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
         counts: dict[str, Counts] = {}
-        unit = self._unit
+        unit, held = self._unit, 0
         for chunk in read.chunks:
             unit.tables += chunk.tables
+            unit.deletes += chunk.deletes
+            held += sum(chunk.held)
             unit.views += chunk.views
             unit.views_refused += chunk.views_refused
             unit.rejections += chunk.rejections
@@ -128,11 +139,18 @@ class LoadSession:
                 unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
             for place, rows in chunk.unread.items():
                 unit.unread[place] = unit.unread.get(place, 0) + rows
+            for kind, rows in chunk.late.items():
+                unit.late[kind] = unit.late.get(kind, 0) + rows
+            for kind, at in chunk.latest.items():
+                unit.latest[kind] = max(at, unit.latest.get(kind, at))
             for name, one in chunk.counts.items():
                 counts.setdefault(name, Counts()).add(one)
         unit.rows += sum(c.read for c in counts.values())
         unit.bytes += read.partition.size
-        unit.receipts.append(Receipt(read.partition, read.sha256, read.lines, read.as_of, read.given, counts))
+        if (known := self._again.get(read.partition)) is not None and known.held:
+            unit.replayed.append(read.partition.uri)
+        sha256 = _name(read.partition, read.sha256)
+        unit.receipts.append(Receipt(read.partition, sha256, read.lines, read.as_of, read.given, counts, held))
 
     def unit_is_full(self) -> bool:
         """True when what was added is enough for a commit of its own; never in a strict load, which is one unit."""
@@ -145,8 +163,11 @@ class LoadSession:
             with self._connect() as connection:
                 self._bring_in(connection)
 
-    def finish(self) -> None:
-        """Commit what is left, settle the load's status and write it to the mart."""
+    def finish(self, manifests: Sequence[Manifest], partitions: Sequence[Partition]) -> None:
+        """Commit what is left, settle the load's status and watermarks and write them to the mart.
+
+        ``partitions`` are all that the source has, ``manifests`` those of the exports among them.
+        """
         report = self.report
         with self._connect() as connection:
             self._bring_in(connection)
@@ -157,7 +178,11 @@ class LoadSession:
                 report.status = "failed"
             elif report.status == "ok" and (report.total().quarantined or report.views):
                 report.status = "quarantined"
-            save_load(connection, report, finished=datetime.now(UTC))
+            now = datetime.now(UTC)
+            whole = report.status in ("ok", "quarantined")
+            reached = cursors(manifests, partitions, self._accounted)
+            settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
+            save_load(connection, report, finished=now)
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
 
     def _connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -181,7 +206,14 @@ class LoadSession:
             commit(connection, unit, self.report, self._tables)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
-        self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections + unit.findings)
+        self._accounted.update(receipt.partition for receipt in unit.receipts)
+        rows = (*unit.tables, *unit.deletes, *unit.views)
+        self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings)
+
+
+def _name(partition: Partition, digest: bytes) -> bytes:
+    """Under which the receipt of a partition is kept: the same bytes mean something else in a file of deletes."""
+    return hashlib.sha256(b"deletes" + digest).digest() if partition.deletes else digest
 
 
 @contextmanager
@@ -205,4 +237,5 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
             views = views_of(connection)
             newest = max((view.added_at for view in views), default=None)
             receipts = Receipts(connection, settings.source, newest)
-        yield LoadSession(settings, mart, stage, report, receipts, views, preferred)
+            before = late_before(connection, settings.source, settings.lateness)
+        yield LoadSession(settings, mart, stage, report, receipts, views, preferred, before)

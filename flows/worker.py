@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from schemas.lateness import Lateness
 from schemas.records import Chunk, Counts, OversizedLine, StagedTable
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.decode.fhir import Decoder
-from transforms.partition import ChunkResult, Tools, refuse_oversized, transform_together
+from transforms.partition import Tools, refuse_oversized, transform_together
+from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
 from transforms.units.harmonise import Harmoniser
 
@@ -25,6 +27,7 @@ class StagedChunk:
     """What is left of a chunk once its rows are staged: names of files and counts."""
 
     tables: list[StagedTable] = field(default_factory=list)
+    deletes: list[StagedTable] = field(default_factory=list)
     views: list[StagedTable] = field(default_factory=list)
     views_refused: Counter[str] = field(default_factory=Counter)
     rejections: list[str] = field(default_factory=list)
@@ -32,11 +35,14 @@ class StagedChunk:
     parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
     unread: dict[tuple[str, str], int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
+    held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
+    late: dict[str, int] = field(default_factory=dict)
+    latest: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[str]:
         """All files of the chunk."""
-        return [t.path for t in (*self.tables, *self.views)] + self.rejections + self.findings
+        return [t.path for t in (*self.tables, *self.deletes, *self.views)] + self.rejections + self.findings
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -49,8 +55,8 @@ class StagedChunk:
 
     def only(self, chunks: slice) -> StagedChunk:
         """The share of some of the chunks: their counts, and with the first chunk the files of all."""
-        parts = self.parts[chunks]
-        return replace(self, parts=parts) if chunks.start == 0 else StagedChunk(parts=parts)
+        parts, held = self.parts[chunks], self.held[chunks]
+        return replace(self, parts=parts, held=held) if chunks.start == 0 else StagedChunk(parts=parts, held=held)
 
 
 class Worker:
@@ -67,6 +73,7 @@ class Worker:
         source: str,
         sampling: Sampling,
         preferred: Mapping[str, str],
+        lateness: Lateness,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -74,6 +81,7 @@ class Worker:
         self._source = source
         self._sampling = sampling
         self._preferred = preferred
+        self._lateness = lateness
         self._local = threading.local()
 
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
@@ -89,6 +97,7 @@ class Worker:
     def _staged(self, result: ChunkResult) -> StagedChunk:
         return StagedChunk(
             self._stage.write_tables(result.tables),
+            self._stage.write_deletes(result.deletes),
             self._stage.write_views(result.views),
             result.views_refused,
             self._stage.write_rejections(self._source, result.rejections),
@@ -96,11 +105,15 @@ class Worker:
             result.parts,
             result.unread,
             result.sampled,
+            [result.held[chunk] for chunk in range(len(result.parts))],
+            dict(result.late),
+            result.latest,
         )
 
     def _tools(self) -> Tools:
         tools: Tools | None = getattr(self._local, "tools", None)
         if tools is None:
             decoder = Decoder(self._tables, self._views)
-            tools = self._local.tools = Tools(decoder, Sampler(self._sampling), Harmoniser(self._preferred))
+            sampler, harmoniser = Sampler(self._sampling), Harmoniser(self._preferred)
+            tools = self._local.tools = Tools(decoder, sampler, harmoniser, self._lateness)
         return tools

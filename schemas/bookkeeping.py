@@ -27,10 +27,11 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("seconds", "DOUBLE", "Wall time."),
         Column("resources", COUNTS_DTYPE, "Dispositions by resource type."),
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
+        Column("late", 'STRUCT(resource_type VARCHAR, "rows" BIGINT)[]', "Rows and deletes that came late, by type."),
     ),
     "receipt": (
         Column("source", "VARCHAR", "Name of the source."),
-        Column("sha256", "VARCHAR", "SHA-256 of the partition's bytes on disk, in hex."),
+        Column("sha256", "VARCHAR", "SHA-256 of its bytes on disk, in hex; for one of deletes, of `deletes` and that."),
         Column("size", "BIGINT", "Bytes of the partition on disk."),
         Column("uri", "VARCHAR", "The file as it was named."),
         Column("range_start", "BIGINT", "First byte of the partition in the file."),
@@ -40,6 +41,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("load_id", "VARCHAR", "The load that committed it."),
         Column("committed_at", _TIME, "When it was committed."),
         Column("resources", COUNTS_DTYPE, "Lines read, quarantined and suppressed by resource type."),
+        Column("held", "BIGINT", "Lines that were late and not let in; with `--late-policy merge` it is read again."),
     ),
     "tombstone": (
         Column("source", "VARCHAR", "Name of the source."),
@@ -66,8 +68,15 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column(
             "read_cursor", _TIME, "Greatest time up to which the source was asked and all files were accounted for."
         ),
-        Column("event_watermark", _TIME, "Greatest `last_updated` seen."),
+        Column("event_watermark", _TIME, "Greatest `meta.lastUpdated` that rows or deletes brought with them."),
         Column("updated_at", _TIME, "When this row changed."),
+        Column(
+            "settled_watermark",
+            _TIME,
+            "The event watermark when a load last took in all it was given; less the lateness of the next load, what "
+            "lies before it is late.",
+        ),
+        Column("lateness_seconds", "DOUBLE", "The `--lateness` of that load, in seconds."),
     ),
     "quarantine": (
         Column("quarantine_id", "VARCHAR", "Name of the refused line: hash of source, file, position and payload."),

@@ -20,6 +20,7 @@ class ChunkKind(StrEnum):
 
     RESOURCE = "resource"  # a FHIR resource (or a whole Bundle) in JSON
     ENTRY = "entry"  # one `Bundle.entry` object of a streamed Bundle
+    DELETE = "delete"  # one delete: type, id and perhaps time, with commas between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Partition:
     start: int = 0
     end: int | None = None
     size: int = 0  # bytes on disk, for progress
+    deletes: bool = False  # it was named as a file of deletes: anything else in it is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Chunk:
     blanked, ``line`` counts entries and ``offsets`` gives each line's byte offset in the file (else None: the
     offsets follow from the lengths of the lines).
 
-    ``references`` maps ``urn:uuid:...`` of a Bundle to the ``Type/id`` that the Bundle gives it.
+    ``references`` maps ``urn:uuid:...`` of a Bundle to the ``Type/id`` that the Bundle gives it, ``updated`` is the
+    Bundle's `meta.lastUpdated`. ``deletes``: nothing but deletes is expected.
     """
 
     uri: str
@@ -56,6 +59,8 @@ class Chunk:
     kind: ChunkKind = ChunkKind.RESOURCE
     offsets: tuple[int, ...] | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+    updated: str | None = None
+    deletes: bool = False
 
     @property
     def sha256(self) -> bytes:
@@ -200,6 +205,7 @@ class Receipt:
     as_of: datetime
     as_of_given: bool  # told by the user or a manifest, not taken from the clock
     resources: Mapping[str, Counts]  # read, quarantined and suppressed by type
+    held: int = 0  # lines that were late and not let in
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +215,8 @@ class StagedTable:
     table: str
     path: str
     rows: int
-    latest: Mapping[str, datetime]  # greatest `last_updated` by type; "" where the table is of one type
     columns: tuple[str, ...]
+    types: tuple[str, ...] = ()  # of deletes: the resource types among them
 
 
 @dataclass(slots=True)
@@ -218,7 +224,7 @@ class StagedUnit:
     """What one commit brings into the mart: files of rows, of rejections and of findings, and receipts."""
 
     tables: list[StagedTable] = field(default_factory=list)
-    deletes: list[StagedTable] = field(default_factory=list)  # deletes of any types; `latest` names the types
+    deletes: list[StagedTable] = field(default_factory=list)  # deletes of any types
     views: list[StagedTable] = field(default_factory=list)  # rows of the mart's views
     views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that refused them
     rejections: list[str] = field(default_factory=list)  # Parquet files
@@ -226,5 +232,8 @@ class StagedUnit:
     receipts: list[Receipt] = field(default_factory=list)
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
+    latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
+    late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
+    replayed: list[str] = field(default_factory=list)  # files whose late lines are taken in after all
     bytes: int = 0
     rows: int = 0

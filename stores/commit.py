@@ -13,6 +13,7 @@ import polars as pl
 
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
+from schemas.reasons import Reason
 from schemas.records import Counts, LoadReport, Receipt, StagedTable, StagedUnit
 from schemas.table import Table
 from stores.ddl import RESOURCE_TABLE, contract, resource_contract
@@ -21,6 +22,7 @@ from stores.sql import files, quoted, text
 from stores.step import Merge
 from stores.stored import stored_columns
 from stores.views import fill_views
+from stores.watermarks import move_watermarks as _watermarks
 
 _ROW_GROUP = 122_880  # rows that DuckDB writes together
 
@@ -45,9 +47,11 @@ def commit(
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
         _insert(connection, "receipt", _receipts(connection, unit, report, now))
-        _watermarks(connection, unit, report, tables, now)
+        _watermarks(connection, report.source, unit.latest, now)
         for name, one in counts.items():
             report.count(name).add(one)
+        for kind, rows in unit.late.items():
+            report.late[kind] = report.late.get(kind, 0) + rows
         for name, lines in unit.views_refused.items():
             report.views[name] = report.views.get(name, 0) + lines
         save_load(connection, report, finished=None)
@@ -72,6 +76,7 @@ def save_load(connection: duckdb.DuckDBPyConnection, report: LoadReport, *, fini
         "bytes": report.bytes,
         "seconds": report.seconds,
         "resources": counts_rows(report.resources),
+        "late": [{"resource_type": kind, "rows": rows} for kind, rows in sorted(report.late.items())],
         "clinmart_version": version("clinmart"),
     }
     _insert(connection, "load", [row])
@@ -131,7 +136,7 @@ def _deleted_types(unit: StagedUnit, tables: Mapping[str, Table]) -> dict[str, s
     by_type = {table.resource_type: name for name, table in tables.items()}
     found: dict[str, set[str]] = defaultdict(set)
     for staged in unit.deletes:
-        for kind in staged.latest:
+        for kind in staged.types:
             found[by_type.get(kind, RESOURCE_TABLE)].add(kind)
     return found
 
@@ -148,7 +153,14 @@ def _refused(
         for name, one in receipt.resources.items():
             refused = counts.setdefault(name, Counts())
             refused.quarantined += one.quarantined
-            refused.read += one.quarantined
+            refused.suppressed += one.suppressed
+            refused.read += one.quarantined + one.suppressed
+    if unit.replayed:
+        connection.execute(
+            f"UPDATE etl.quarantine SET state = 'replayed' WHERE source = ? AND reason = '{Reason.LATE}' "
+            "AND state = 'open' AND uri IN (SELECT unnest(?))",
+            [report.source, sorted(set(unit.replayed))],
+        )
     if not unit.rejections:
         return
     columns = ", ".join(quoted(c.name) for c in BOOKKEEPING["quarantine"])
@@ -207,36 +219,11 @@ def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, o
         "as_of": receipt.as_of,
         "as_of_given": receipt.as_of_given,
         "lines": receipt.lines,
+        "held": receipt.held,
         "load_id": report.load_id,
         "committed_at": now,
         "resources": counts_rows(receipt.resources),
     }
-
-
-def _watermarks(
-    connection: duckdb.DuckDBPyConnection,
-    unit: StagedUnit,
-    report: LoadReport,
-    tables: Mapping[str, Table],
-    now: datetime,
-) -> None:
-    """Move the event watermark of each type that came in; it never goes back."""
-    latest: dict[str, datetime] = {}
-    for staged in unit.tables:
-        for name, seen in staged.latest.items():
-            kind = name or tables[staged.table].resource_type
-            latest[kind] = max(seen, latest.get(kind, seen))
-    if not latest:
-        return
-    rows = ", ".join(f"({text(kind)}, {text(seen.isoformat())}::TIMESTAMPTZ)" for kind, seen in sorted(latest.items()))
-    connection.execute(
-        f"""MERGE INTO etl.watermark w USING (SELECT ? AS source, * FROM (VALUES {rows}) v(resource_type, seen)) s
-        ON w.source = s.source AND w.resource_type = s.resource_type
-        WHEN MATCHED THEN UPDATE SET event_watermark = greatest(w.event_watermark, s.seen), updated_at = ?
-        WHEN NOT MATCHED THEN INSERT (source, resource_type, event_watermark, updated_at)
-            VALUES (s.source, s.resource_type, s.seen, ?)""",
-        [report.source, now, now],
-    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import duckdb
 
+from schemas.bookkeeping import BOOKKEEPING
 from schemas.errors import LockedError, StorageError, UsageError
 from schemas.table import Table
 from stores.ddl import MART_VERSION, fingerprint, statements
+from stores.sql import quoted
 from stores.stored import obstacle, stored_columns
 
 _HOLDER = re.compile(r"PID (\d+)")
@@ -80,6 +82,10 @@ class Mart:
         connection.execute("BEGIN TRANSACTION")
         for statement in statements(tables, stored):
             connection.execute(statement)
+        for name, columns in BOOKKEEPING.items():
+            for column in columns:  # those that are new since the mart was made
+                added = f"{quoted(column.name)} {column.dtype}"
+                connection.execute(f"ALTER TABLE etl.{quoted(name)} ADD COLUMN IF NOT EXISTS {added}")
         connection.execute("UPDATE etl.mart SET models = ?", [models])
         connection.execute("COMMIT")
 

@@ -12,13 +12,15 @@ import duckdb
 class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
-    ``again``: it must be read again, for a view that was added since.
+    ``again``: it must be read again, for a view that was added since. ``held``: so many lines of it were late and not
+    let in.
     """
 
     as_of: datetime
     as_of_given: bool
     resources: tuple[tuple[str, int, int, int], ...]
     again: bool
+    held: int = 0
 
 
 class Receipts:
@@ -30,12 +32,12 @@ class Receipts:
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
-            "coalesce(committed_at < ?, false) FROM etl.receipt WHERE source = ? ORDER BY as_of",
+            "coalesce(committed_at < ?, false), coalesce(held, 0) FROM etl.receipt WHERE source = ? ORDER BY as_of",
             [since, source],
         ).fetchall()
-        for size, sha256, as_of, given, resources, again in rows:
+        for size, sha256, as_of, given, resources, again, held in rows:
             counts = tuple((r["t"], r["n"], r["q"], r["s"]) for r in resources or ())
-            self._known[size, sha256] = Known(as_of, given, counts, again)
+            self._known[size, sha256] = Known(as_of, given, counts, again, held)
         self._sizes = {size for size, _ in self._known}
 
     def may_know(self, size: int) -> bool:

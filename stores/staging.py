@@ -8,14 +8,13 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from schemas.errors import StorageError
 from schemas.records import Rejection, StagedTable
-from stores.ddl import RESOURCE_TABLE, TOMBSTONE
+from stores.ddl import TOMBSTONE
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
 
@@ -46,8 +45,8 @@ class Stage:
         number = self._next()
         rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
         path = self._write(deletes.with_columns(rows.alias(STAGE_ROW)), "delete", number)
-        times = deletes.group_by("resource_type").agg(pl.col("last_updated").max())
-        return [StagedTable(TOMBSTONE, path, deletes.height, dict(times.iter_rows()), tuple(deletes.columns))]
+        types = tuple(sorted(deletes["resource_type"].unique().to_list()))
+        return [StagedTable(TOMBSTONE, path, deletes.height, tuple(deletes.columns), types)]
 
     def write_views(self, views: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write the rows of the mart's views, one file a view; ``~line`` becomes unique within the load."""
@@ -97,13 +96,13 @@ class Stage:
         number = self._next()
         rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
         path = self._write(frame.with_columns(rows.alias(STAGE_ROW)), name, number)
-        return StagedTable(name, path, frame.height, _latest(name, frame), tuple(frame.columns))
+        return StagedTable(name, path, frame.height, tuple(frame.columns))
 
     def _view(self, name: str, frame: pl.DataFrame) -> StagedTable:
         number = self._next()
         lines = pl.col(STAGE_LINE).cast(pl.Int64) + (number << _ROW_BITS)
         path = self._write(frame.with_columns(lines), "view", number)
-        return StagedTable(name, path, frame.height, {}, tuple(frame.columns))
+        return StagedTable(name, path, frame.height, tuple(frame.columns))
 
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
         path = self._folder / f"{name}-{number or self._next():06d}.parquet"
@@ -116,13 +115,6 @@ class Stage:
     def _next(self) -> int:
         with self._lock:
             return next(self._numbers)
-
-
-def _latest(name: str, frame: pl.DataFrame) -> dict[str, datetime]:
-    if name == RESOURCE_TABLE:
-        return dict(frame.group_by("type").agg(pl.col("last_updated").max()).iter_rows())
-    latest = frame["last_updated"].max()
-    return {"": latest} if isinstance(latest, datetime) else {}
 
 
 def staging_root(mart: Path) -> Path:

@@ -63,7 +63,7 @@ def fill_views(
     for view in views_of(connection):
         table = tables.get(view.resource_type, RESOURCE_TABLE)
         came = [staged.path for staged in unit.tables if staged.table == table]
-        came += [staged.path for staged in unit.deletes if view.resource_type in staged.latest]
+        came += [staged.path for staged in unit.deletes if view.resource_type in staged.types]
         if came:
             made = [staged.path for staged in unit.views if staged.table == view.name]
             _fill(connection, view, table, came, made, source, load_id)

@@ -183,6 +183,7 @@ def staged(stage: Stage, files: Sequence[Sequence[Version]]) -> StagedUnit:
         partition = Partition(f"/in/{number}.ndjson", size=len(versions))
         counts: dict[str, Counts] = {}
         for version in versions:
+            unit.latest[version.type] = max(version.time, unit.latest.get(version.type, version.time))
             counts.setdefault(version.type, Counts()).read += 1
         digest = hashlib.sha256(repr(versions).encode()).digest()
         unit.receipts.append(Receipt(partition, digest, len(versions), T0, False, counts))
