@@ -29,6 +29,16 @@ SIGHTINGS = st.builds(
     st.sampled_from(["Medication", "Basic"]),
     st.sampled_from([False, False, True]),
 )
-ARRIVALS = st.lists(
-    st.tuples(st.sampled_from(["north", "south"]), st.one_of(VERSIONS, SIGHTINGS)), min_size=1, max_size=14
+# One resource, two moments, two numbers: here the last places of K decide.
+CLOSE = st.builds(
+    lambda b, v, t, d: Version("a", "" if d else b, v, at(t), deleted=d),
+    st.sampled_from("rstuvwxyz"),  # enough that some hash is greater than that of a delete
+    st.sampled_from([None, "1"]),
+    st.integers(0, 1),
+    st.booleans(),
+)
+_SOURCES = st.sampled_from(["north", "south"])
+ARRIVALS = st.one_of(
+    st.lists(st.tuples(_SOURCES, st.one_of(VERSIONS, SIGHTINGS, CLOSE)), min_size=1, max_size=14),
+    st.lists(st.tuples(st.just("north"), CLOSE), min_size=2, max_size=8),
 )
