@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from flows.session import LoadSession, Read, open_session
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
+from schemas.lateness import LatePolicy
 from schemas.records import DISPOSITIONS, LoadReport, Partition
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
@@ -103,6 +104,9 @@ def load(
     preferred_units: str | None = None,
     crosswalk: list[str] | None = None,
     replaces: str | None = None,
+    late_policy: LatePolicy = LatePolicy.MERGE,
+    lateness: float = 0.0,
+    deletes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -112,6 +116,8 @@ def load(
     preferred_units: CSV of UCUM units by LOINC code, before the project's own.
     crosswalk: files that map codes, ConceptMaps in JSON or CSV.
     replaces: id of a refused line that the one line to load corrects.
+    preferred_units: CSV of UCUM units by LOINC code, before the project's own. late_policy: merge, quarantine or
+    discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
     """
     settings = LoadSettings(
         Path(mart),
@@ -123,21 +129,24 @@ def load(
         preferred_units=Path(preferred_units) if preferred_units else None,
         crosswalk=read_crosswalk([Path(path) for path in crosswalk or ()]),
         replaces=replaces,
+        late_policy=late_policy,
+        lateness=timedelta(seconds=lateness),
     )
-    files = FileSource(inputs, settings.limits)
+    files = FileSource(inputs, settings.limits, deletes=deletes)
     with open_session(settings) as session:
-        _load_all(files, session)
-        session.finish()
+        partitions = files.partitions()
+        _load_all(files, partitions, session)
+        session.finish(files.manifests, partitions)
     report = session.report
     create_markdown_artifact(markdown=report_markdown(report), key="load-report", description=f"load {report.load_id}")
     get_run_logger().info("%s: %s resources read", report.status, f"{report.total().read:,}")
     return report.as_dict()
 
 
-def _load_all(files: FileSource, session: LoadSession) -> None:
+def _load_all(files: FileSource, partitions: Sequence[Partition], session: LoadSession) -> None:
     """Stage all partitions that are not known yet, in waves that fill one commit unit each."""
     wave: list[Partition] = []
-    for partition in files.partitions():
+    for partition in partitions:
         session.report.bytes += partition.size
         if session.is_done(partition, files.digest, files.as_of(partition)):
             continue
@@ -191,9 +200,9 @@ def report_markdown(report: LoadReport) -> str:
     return "\n".join(lines)
 
 
-def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadReport:
+def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Sequence[Path] = ()) -> LoadReport:
     """Run the flow here, as the command line does; its run shows in the Prefect UI of the configured server."""
-    if not inputs:
+    if not inputs and not deletes:
         raise UsageError("give at least one file or folder to load")
     found = load(
         [str(Path(i).absolute()) for i in inputs],
@@ -206,5 +215,8 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings) -> LoadRepor
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
         [] if settings.crosswalk is None else sorted({str(Path(m.uri).absolute()) for m in settings.crosswalk.maps}),
         settings.replaces,
+        settings.late_policy,
+        settings.lateness.total_seconds(),
+        [str(path.absolute()) for path in deletes],
     )
     return LoadReport.from_dict(found)

@@ -12,20 +12,22 @@ import duckdb
 
 from flows.drain import Drain
 from flows.runner import read_all
-from flows.session import LoadSession, Read, open_session_of
+from flows.session import LoadSession, Read, open_session_of, receipt_name
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk, Worker
 from schemas.errors import ClinmartError, StorageError, UsageError
+from schemas.lateness import Lateness
 from schemas.records import Counts, Partition, StagedUnit
 from schemas.tables import all_tables
 from sources.files import FileSource
+from sources.manifest import Manifest
 from sources.reading import AheadReading
 from sources.source import ReadLimits
 from stores.commit import save_load
 from stores.mart import Mart
 from stores.refresh import Held, Target, held, left, refresh, sources_of
 from stores.views import views_of
-from transforms.partition import ChunkResult
+from transforms.result import ChunkResult
 from transforms.sample import Sampling
 
 
@@ -110,14 +112,17 @@ class RefreshSession(LoadSession):
         digest: Callable[[Partition], bytes],
         manifest: datetime | None,  # noqa: ARG002 - rows keep their times
     ) -> bool:
-        """True for a partition that cannot be read as it was, which is told."""
+        """True for a partition that holds only deletes, or that cannot be read as it was, which is told."""
+        known = self._parts[partition].sha256
         try:
-            same = digest(partition).hex() == self._parts[partition].sha256
+            found = digest(partition)
         except ClinmartError:
-            same = False
-        if not same:
+            found = b""
+        if found.hex() == known:
+            return False
+        if receipt_name(replace(partition, deletes=True), found).hex() != known:  # of deletes no column is made
             self._missing(partition)
-        return not same
+        return True
 
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, if it is still what it was when it was read to its end."""
@@ -131,8 +136,8 @@ class RefreshSession(LoadSession):
             self.refused += sum(part.get(kind, Counts()).quarantined for part in chunk.parts)
         super().add(read)
 
-    def finish(self) -> None:
-        """Commit what is left, and count the rows that no file had."""
+    def finish(self, manifests: Sequence[Manifest] = (), partitions: Sequence[Partition] = ()) -> None:  # noqa: ARG002
+        """Commit what is left, and count the rows that no file had; watermarks stay."""
         report = self.report
         with self._connect() as connection:
             self._bring_in(connection)
@@ -166,12 +171,14 @@ class _Aimed(Worker):
     def __init__(self, other: Worker, target: Target) -> None:
         tables = {target.resource_type: target.table} if target.table is not None else {}
         views = [target.view] if target.view else []
-        super().__init__(tables, views, other.stage, other.source, other.sampling, other.preferred, other.crosswalk)
+        super().__init__(
+            tables, views, other.stage, other.source, other.sampling, other.preferred, Lateness(), other.crosswalk
+        )
         self._base = target.base
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         result.tables = {name: rows for name, rows in result.tables.items() if name == self._base}
-        result.rejections, result.findings = [], []
+        result.rejections, result.findings, result.deletes = [], [], None
         result.unread, result.sampled, result.codes = {}, {}, []
         return super()._staged(result, as_of)
 
@@ -191,6 +198,10 @@ class _Receipted:
 
     def digest(self, partition: Partition) -> bytes:
         return self._files.digest(partition)
+
+    @property
+    def manifests(self) -> Sequence[Manifest]:
+        return ()
 
     def as_of(self, partition: Partition) -> datetime | None:  # noqa: ARG002 - as the protocol asks
         return None

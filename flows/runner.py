@@ -49,7 +49,7 @@ def run_load(
     partitions = source.partitions()
     with open_session(settings) as session:
         read_all(source, session, partitions, watch, drain)
-        session.finish()
+        session.finish(source.manifests, partitions)
     return session.report
 
 

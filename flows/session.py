@@ -4,23 +4,27 @@ it.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import duckdb
 
+from flows.cursors import cursors
 from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.errors import StorageError
+from schemas.lateness import Lateness, LatePolicy
 from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
+from sources.manifest import Manifest
 from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
 from stores.lock import loader_lock
@@ -31,6 +35,7 @@ from stores.receipts import Known, Receipts
 from stores.replays import replace_line, replaceable
 from stores.staging import Stage, clean_staging
 from stores.views import views_of
+from stores.watermarks import late_before, settle
 from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
@@ -48,6 +53,18 @@ class Read:
     chunks: Sequence[StagedChunk]
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a mart says before a load: the files that it has, its views, the refused line that is to be corrected, and
+    by type the time below which rows are late.
+    """
+
+    receipts: Receipts
+    views: Sequence[ViewTable] = ()
+    replaces: str | None = None
+    late: Mapping[str, datetime] = field(default_factory=dict)
+
+
 class LoadSession:
     """The state of one load; use :func:`open_session`."""
 
@@ -57,35 +74,35 @@ class LoadSession:
         mart: Mart,
         stage: Stage,
         report: LoadReport,
-        receipts: Receipts,
-        views: Sequence[ViewTable],
+        before: Before,
         preferred: Mapping[str, str],
         made: Callable[[], None],
-        replaces: str | None,
     ) -> None:
         """``made`` returns when the mart is there to be opened."""
         self.settings = settings
         self.report = report
         self.stage = stage
-        self.receipts = receipts
-        self.views = views
+        self.receipts = before.receipts
+        self.views = before.views
         self._preferred = preferred
+        self._lateness = Lateness(settings.late_policy, before.late)
         self.worker = self.worker_with(settings.sampling)
         self._mart = mart
         self._made = made
         self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
-        self._replaces = replaces  # the quarantined line that the only line of this load corrects
+        self._replaces = before.replaces  # the quarantined line that the only line of this load corrects
         self._skipped: set[str] = set()  # files of which partitions are not
         self._loads_before: set[str] = set()  # that took them in
+        self._accounted: set[Partition] = set()  # partitions that are in the mart, now or before
         self._began = time.monotonic()
 
     def worker_with(self, sampling: Sampling) -> Worker:
         """A worker that does all as this load does, but looks at another sample."""
         source, preferred = self.settings.source, self._preferred
-        crosswalk = self.settings.crosswalk
-        return Worker(tables_by_type(), self.views, self.stage, source, sampling, preferred, crosswalk)
+        crosswalk, lateness = self.settings.crosswalk, self._lateness
+        return Worker(tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk)
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the one that the partition
@@ -104,10 +121,10 @@ class LoadSession:
         if not self.receipts.may_know(partition.size):
             return False
         as_of, given = self.time_of(partition, manifest)
-        known = self.receipts.find(partition.size, digest(partition), as_of if given else None)
+        known = self.receipts.find(partition.size, receipt_name(partition, digest(partition)), as_of if given else None)
         if known is None:
             return False
-        if known.again:
+        if known.again or (known.held and self.settings.late_policy is LatePolicy.MERGE):
             self._again[partition] = known
             return False
         self._skip(partition, known)
@@ -117,6 +134,7 @@ class LoadSession:
         """Count a partition that was taken in before: duplicates, but for lines that still stand in the quarantine."""
         self._skipped.add(partition.uri)
         self._loads_before.add(known.load_id)
+        self._accounted.add(partition)
         for name, read, quarantined, suppressed in known.resources:
             rest = read - quarantined - suppressed
             self.report.count(name).add(Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed))
@@ -137,8 +155,12 @@ class LoadSession:
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
         counts = self._add(read.chunks)
-        self._unit.bytes += read.partition.size
-        self._unit.receipts.append(Receipt(read.partition, read.sha256, read.lines, read.as_of, read.given, counts))
+        unit, held = self._unit, sum(sum(chunk.held) for chunk in read.chunks)
+        unit.bytes += read.partition.size
+        if (known := self._again.get(read.partition)) is not None and known.held:
+            unit.replayed.append(read.partition.uri)
+        sha256 = receipt_name(read.partition, read.sha256)
+        unit.receipts.append(Receipt(read.partition, sha256, read.lines, read.as_of, read.given, counts, held))
 
     def add_again(self, chunks: Sequence[StagedChunk], attempts: Sequence[Attempt]) -> None:
         """Add quarantined lines that were run again to the commit unit, with what became of each."""
@@ -152,6 +174,7 @@ class LoadSession:
         unit = self._unit
         for chunk in chunks:
             unit.tables += chunk.tables
+            unit.deletes += chunk.deletes
             unit.views += chunk.views
             unit.views_refused += chunk.views_refused
             unit.rejections += chunk.rejections
@@ -161,6 +184,10 @@ class LoadSession:
                 unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
             for place, rows in chunk.unread.items():
                 unit.unread[place] = unit.unread.get(place, 0) + rows
+            for kind, rows in chunk.late.items():
+                unit.late[kind] = unit.late.get(kind, 0) + rows
+            for kind, at in chunk.latest.items():
+                unit.latest[kind] = max(at, unit.latest.get(kind, at))
             for name, one in chunk.counts.items():
                 counts.setdefault(name, Counts()).add(one)
         unit.rows += sum(c.read for c in counts.values())
@@ -177,8 +204,11 @@ class LoadSession:
             with self._connect() as connection:
                 self._bring_in(connection)
 
-    def finish(self) -> None:
-        """Commit what is left, settle the load's status and write it to the mart."""
+    def finish(self, manifests: Sequence[Manifest] = (), partitions: Sequence[Partition] = ()) -> None:
+        """Commit what is left, settle the load's status and watermarks and write them to the mart.
+
+        ``partitions`` are all that the source has, ``manifests`` those of the exports among them.
+        """
         report = self.report
         with self._connect() as connection:
             self._bring_in(connection)
@@ -190,7 +220,11 @@ class LoadSession:
                 report.status = "failed"
             elif report.status == "ok" and (report.total().quarantined or report.views):
                 report.status = "quarantined"
-            save_load(connection, report, finished=datetime.now(UTC))
+            now = datetime.now(UTC)
+            whole = report.kind == "load" and report.status in ("ok", "quarantined")
+            reached = cursors(manifests, partitions, self._accounted)
+            settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
+            save_load(connection, report, finished=now)
             self._tell_of_codes(connection)
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
 
@@ -236,11 +270,17 @@ class LoadSession:
             commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
-        staged = [t.path for t in (*unit.tables, *unit.views)]
-        self.stage.discard([*staged, *unit.rejections, *unit.findings, *unit.codes])
+        self._accounted.update(receipt.partition for receipt in unit.receipts)
+        rows = (*unit.tables, *unit.deletes, *unit.views)
+        self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes)
 
 
 _Session = TypeVar("_Session", bound=LoadSession)
+
+
+def receipt_name(partition: Partition, digest: bytes) -> bytes:
+    """Under which the receipt of a partition is kept: the same bytes mean something else in a file of deletes."""
+    return hashlib.sha256(b"deletes" + digest).digest() if partition.deletes else digest
 
 
 @contextmanager
@@ -267,18 +307,21 @@ def open_session_of(of_kind: type[_Session], settings: LoadSettings, kind: str) 
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
-        receipts, views, replaces = (Receipts(None, settings.source), [], None) if new else _known(made, mart, settings)
+        before = Before(Receipts(None, settings.source)) if new else _before(made, mart, settings)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
-        yield of_kind(settings, mart, stage, report, receipts, views, preferred, made.result, replaces)
+        yield of_kind(settings, mart, stage, report, before, preferred, made.result)
 
 
-def _known(made: Future[None], mart: Mart, settings: LoadSettings) -> tuple[Receipts, list[ViewTable], str | None]:
-    """What a mart says of files that it has, of the views that it holds, and of the refused line to be corrected."""
+def _before(made: Future[None], mart: Mart, settings: LoadSettings) -> Before:
     made.result()
     with mart.connect(wait=settings.wait) as connection:
         views = views_of(connection)
         newest = max((view.added_at for view in views), default=None)
-        replaces = settings.replaces and replaceable(connection, settings.replaces, settings.source)
-        return Receipts(connection, settings.source, newest), views, replaces
+        return Before(
+            Receipts(connection, settings.source, newest),
+            views,
+            settings.replaces and replaceable(connection, settings.replaces, settings.source),
+            late_before(connection, settings.source, settings.lateness),
+        )

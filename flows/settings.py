@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
+from schemas.lateness import LatePolicy
 from schemas.zones.names import known_zone
 from sources.source import ReadLimits
 from transforms.sample import Sampling
@@ -34,6 +36,8 @@ class LoadSettings:
     unit_rows: int = 5_000_000
     crosswalk: Crosswalk | None = None
     memory: str = "850MB"  # of DuckDB while it commits
+    late_policy: LatePolicy = LatePolicy.MERGE
+    lateness: timedelta = timedelta(0)  # how far behind the newest row of its type a row may be without being late
     preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
     replaces: str | None = None  # quarantine_id, or its beginning, of the line that the only line to load corrects
 
@@ -52,6 +56,9 @@ class LoadSettings:
             except UsageError as error:
                 raise UsageError(f"--zone: {error}") from None
 
+        if self.lateness < timedelta(0):
+            raise UsageError("--lateness is below 0: give a duration such as 36h or 2d")
+
     @property
     def workers(self) -> int:
         """How many threads transform chunks."""
@@ -61,6 +68,18 @@ class LoadSettings:
 def environment(name: str, default: str) -> str:
     """The environment variable ``CLINMART_<name>``; the only place that reads any."""
     return os.environ.get(f"CLINMART_{name}", default)
+
+
+_DURATION = re.compile(r"(?:0|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*([smhdw]))")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def duration(given: str) -> timedelta:
+    """A duration such as ``90s``, ``15m``, ``36h``, ``2d``, ``1w`` or ``0``. UsageError for anything else."""
+    found = _DURATION.fullmatch(given.strip())
+    if found is None:
+        raise UsageError(f"--lateness {given!r} is no duration: give a number with s, m, h, d or w, as 36h")
+    return timedelta(**{_UNITS[found[2]]: float(found[1])}) if found[2] else timedelta(0)
 
 
 def new_load_id(now: datetime | None = None) -> str:

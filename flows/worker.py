@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.crosswalk import Crosswalk
+from schemas.lateness import Lateness
 from schemas.records import Chunk, Counts, OversizedLine, Rejection, StagedTable
 from schemas.table import Table
 from schemas.view_table import ViewTable
@@ -18,7 +19,8 @@ from stores.staging import Stage
 from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
 from transforms.decode.fhir import Decoder
-from transforms.partition import ChunkResult, Tools, refuse_oversized, transform_together
+from transforms.partition import Tools, refuse_oversized, transform_together
+from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
 from transforms.units.harmonise import Harmoniser
 
@@ -30,6 +32,7 @@ class StagedChunk:
     """What is left of a chunk once its rows are staged: names of files and counts."""
 
     tables: list[StagedTable] = field(default_factory=list)
+    deletes: list[StagedTable] = field(default_factory=list)
     views: list[StagedTable] = field(default_factory=list)
     views_refused: Counter[str] = field(default_factory=Counter)
     rejections: list[str] = field(default_factory=list)
@@ -38,11 +41,15 @@ class StagedChunk:
     unread: dict[tuple[str, str], int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
+    late: dict[str, int] = field(default_factory=dict)
+    latest: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[str]:
         """All files of the chunk."""
-        return [t.path for t in (*self.tables, *self.views)] + self.rejections + self.findings + self.codes
+        staged = (*self.tables, *self.deletes, *self.views)
+        return [t.path for t in staged] + self.rejections + self.findings + self.codes
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -55,8 +62,8 @@ class StagedChunk:
 
     def only(self, chunks: slice) -> StagedChunk:
         """The share of some of the chunks: their counts, and with the first chunk the files of all."""
-        parts = self.parts[chunks]
-        return replace(self, parts=parts) if chunks.start == 0 else StagedChunk(parts=parts)
+        parts, held = self.parts[chunks], self.held[chunks]
+        return replace(self, parts=parts, held=held) if chunks.start == 0 else StagedChunk(parts=parts, held=held)
 
 
 class Worker:
@@ -73,6 +80,7 @@ class Worker:
         source: str,
         sampling: Sampling,
         preferred: Mapping[str, str],
+        lateness: Lateness,
         crosswalk: Crosswalk | None = None,
     ) -> None:
         self._tables = tables
@@ -84,6 +92,7 @@ class Worker:
         self.crosswalk = crosswalk
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
+        self._lateness = lateness
         self._local = threading.local()
 
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
@@ -105,6 +114,7 @@ class Worker:
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         return StagedChunk(
             self.stage.write_tables(result.tables),
+            self.stage.write_deletes(result.deletes),
             self.stage.write_views(result.views),
             result.views_refused,
             self.stage.write_rejections(self.source, result.rejections, as_of),
@@ -113,6 +123,9 @@ class Worker:
             result.unread,
             result.sampled,
             self.stage.write_codes(result.codes),
+            [result.held[chunk] for chunk in range(len(result.parts))],
+            dict(result.late),
+            result.latest,
         )
 
     def _tools(self) -> Tools:
@@ -120,5 +133,6 @@ class Worker:
         if tools is None:
             sampler = Sampler(self.sampling, self._displays)
             decoder = Decoder(self._tables, self._views)
-            tools = self._local.tools = Tools(decoder, sampler, Harmoniser(self.preferred), self._targets)
+            harmoniser = Harmoniser(self.preferred)
+            tools = self._local.tools = Tools(decoder, sampler, harmoniser, self._lateness, self._targets)
         return tools

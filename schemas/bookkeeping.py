@@ -27,11 +27,12 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("seconds", "DOUBLE", "Wall time."),
         Column("resources", COUNTS_DTYPE, "Dispositions by resource type."),
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
+        Column("late", 'STRUCT(resource_type VARCHAR, "rows" BIGINT)[]', "Rows and deletes that came late, by type."),
         Column("kind", "VARCHAR", "load, replay or refresh; null in rows of versions that only loaded."),
     ),
     "receipt": (
         Column("source", "VARCHAR", "Name of the source."),
-        Column("sha256", "VARCHAR", "SHA-256 of the partition's bytes on disk, in hex."),
+        Column("sha256", "VARCHAR", "SHA-256 of its bytes on disk, in hex; for one of deletes, of `deletes` and that."),
         Column("size", "BIGINT", "Bytes of the partition on disk."),
         Column("uri", "VARCHAR", "The file as it was named."),
         Column("range_start", "BIGINT", "First byte of the partition in the file."),
@@ -42,6 +43,20 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("committed_at", _TIME, "When it was committed."),
         Column("resources", COUNTS_DTYPE, "Lines read, quarantined and suppressed by resource type."),
         Column("refused", "VARCHAR[]", "The `quarantine_id` of each of its lines that was quarantined then."),
+        Column("held", "BIGINT", "Lines that were late and not let in; with `--late-policy merge` it is read again."),
+    ),
+    "tombstone": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("resource_type", "VARCHAR", "FHIR resource type."),
+        Column("id", "VARCHAR", "Id of the resource that was deleted.", phi=True),
+        Column("version_id", "VARCHAR", "Version that the delete made, where it was told."),
+        Column("last_updated", _TIME, "When it was deleted; without a time of its own, when that was last told."),
+        Column("last_updated_nanos", "SMALLINT", "Nanoseconds below the microsecond of `last_updated`."),
+        Column("content_hash", "BLOB", "SHA-256 of what the delete says: type, id, version and time of its own."),
+        Column("load_id", "VARCHAR", "The load that first told it."),
+        Column(
+            "superseded_by", "VARCHAR", "The load that brought a greater version; null while the resource is deleted."
+        ),
     ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),
@@ -55,8 +70,15 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column(
             "read_cursor", _TIME, "Greatest time up to which the source was asked and all files were accounted for."
         ),
-        Column("event_watermark", _TIME, "Greatest `last_updated` seen."),
+        Column("event_watermark", _TIME, "Greatest `meta.lastUpdated` that rows or deletes brought with them."),
         Column("updated_at", _TIME, "When this row changed."),
+        Column(
+            "settled_watermark",
+            _TIME,
+            "The event watermark when a load last took in all it was given; less the lateness of the next load, what "
+            "lies before it is late.",
+        ),
+        Column("lateness_seconds", "DOUBLE", "The `--lateness` of that load, in seconds."),
     ),
     "quarantine": (
         Column("quarantine_id", "VARCHAR", "Name of the refused line: hash of source, file, position and payload."),

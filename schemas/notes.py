@@ -42,6 +42,17 @@ class Note(StrEnum):
         "The time was sent without an offset and no zone was given for the source, so it has no instant.",
     )
 
+    # Versions.
+    VERSION_CONFLICT = (
+        "version_conflict",
+        "Another version has the same versionId and lastUpdated and other content; the greater hash is current.",
+    )
+    VERSION_REWRITTEN = (
+        "version_rewritten",
+        "Another version has the same versionId, lastUpdated and columns, and other bytes: the order of its keys, or "
+        "what no column reads.",
+    )
+
 
 _BY_CODE = {note.value: note for note in Note}
 

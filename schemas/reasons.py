@@ -63,6 +63,17 @@ class Reason(StrEnum):
     )
     SAMPLE_INVALID = "sample_invalid", "fhir.resources refuses the resource; a reason only with --sample 1."
 
+    # What says that a resource was deleted.
+    CONDITIONAL_DELETE = (
+        "conditional_delete",
+        "The delete names its resources by a search, which only the server that it was sent to can resolve.",
+    )
+    INVALID_DELETE = (
+        "invalid_delete",
+        "The delete does not name a resource by type and id, or something that is no delete stands where only deletes "
+        "are expected.",
+    )
+
     # Its place among the other versions.
     VERSION_CONFLICT = "version_conflict", "Same versionId and lastUpdated as another row, other content."
     LATE = (

@@ -33,6 +33,7 @@ class ChunkKind(StrEnum):
 
     RESOURCE = "resource"  # a FHIR resource (or a whole Bundle) in JSON
     ENTRY = "entry"  # one `Bundle.entry` object of a streamed Bundle
+    DELETE = "delete"  # one delete: type, id and perhaps time, with commas between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Partition:
     start: int = 0
     end: int | None = None
     size: int = 0  # bytes on disk, for progress
+    deletes: bool = False  # it was named as a file of deletes: anything else in it is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Chunk:
     blanked, ``line`` counts entries and ``offsets`` gives each line's byte offset in the file (else None: the
     offsets follow from the lengths of the lines).
 
-    ``references`` maps ``urn:uuid:...`` of a Bundle to the ``Type/id`` that the Bundle gives it.
+    ``references`` maps ``urn:uuid:...`` of a Bundle to the ``Type/id`` that the Bundle gives it, ``updated`` is the
+    Bundle's `meta.lastUpdated`. ``deletes``: nothing but deletes is expected.
     """
 
     uri: str
@@ -69,6 +72,8 @@ class Chunk:
     kind: ChunkKind = ChunkKind.RESOURCE
     offsets: tuple[int, ...] | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+    updated: str | None = None
+    deletes: bool = False
 
     @property
     def sha256(self) -> bytes:
@@ -165,6 +170,8 @@ class LoadReport:
     unmapped_codes: list[dict[str, Any]] = field(default_factory=list)  # the most frequent of them
     notes: list[str] = field(default_factory=list)  # what the user should know of a load that went well
     kind: str = "load"
+    conflicts: dict[str, int] = field(default_factory=dict)  # pairs of versions in conflict, by type
+    late: dict[str, int] = field(default_factory=dict)  # rows and deletes below the event watermark, by type
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""
@@ -193,6 +200,8 @@ class LoadReport:
             "unmapped": self.unmapped,
             "unmapped_codes": self.unmapped_codes,
             "notes": self.notes,
+            "version_conflicts": dict(sorted(self.conflicts.items())),
+            "late": dict(sorted(self.late.items())),
         }
 
     @classmethod
@@ -206,6 +215,7 @@ class LoadReport:
         report.views = {name: view["refused"] for name, view in values["views"].items()}
         report.unmapped, report.unmapped_codes = values["unmapped"], list(values["unmapped_codes"])
         report.notes = list(values["notes"])
+        report.conflicts, report.late = dict(values["version_conflicts"]), dict(values["late"])
         return report
 
 
@@ -231,6 +241,7 @@ class Receipt:
     as_of: datetime
     as_of_given: bool  # told by the user or a manifest, not taken from the clock
     resources: Mapping[str, Counts]  # read, quarantined and suppressed by type
+    held: int = 0  # lines that were late and not let in
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +251,8 @@ class StagedTable:
     table: str
     path: str
     rows: int
-    latest: Mapping[str, datetime]  # greatest `last_updated` by type; "" where the table is of one type
     columns: tuple[str, ...]
+    types: tuple[str, ...] = ()  # of deletes: the resource types among them
 
 
 @dataclass(slots=True)
@@ -249,6 +260,7 @@ class StagedUnit:
     """What one commit brings into the mart: files of rows, of rejections and of findings, and receipts."""
 
     tables: list[StagedTable] = field(default_factory=list)
+    deletes: list[StagedTable] = field(default_factory=list)  # deletes of any types
     views: list[StagedTable] = field(default_factory=list)  # rows of the mart's views
     views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that refused them
     rejections: list[str] = field(default_factory=list)  # Parquet files
@@ -260,5 +272,8 @@ class StagedUnit:
     attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
     refused_again: dict[str, Counts] = field(default_factory=dict)  # a replay's quarantined lines by type
     replaces: str | None = None  # the quarantined line that this unit's only line corrects
+    latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
+    late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
+    replayed: list[str] = field(default_factory=list)  # files whose late lines are taken in after all
     bytes: int = 0
     rows: int = 0

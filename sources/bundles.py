@@ -25,7 +25,8 @@ _URN_PREFIXES = ("urn:uuid:", "urn:oid:")
 class Outline:
     """What a first pass learned of a document.
 
-    ``envelope`` is the Bundle without its entries, as one line, when it has an id of its own.
+    ``envelope`` is the Bundle without its entries, as one line, when it has an id of its own and is more than a
+    carrier of deletes. ``updated`` is its `meta.lastUpdated`.
     ``references`` maps ``urn:uuid:`` and ``urn:oid:`` full URLs to ``Type/id``.
     """
 
@@ -33,6 +34,7 @@ class Outline:
     envelope: bytes | None = None
     envelope_offset: int = 0
     references: Mapping[str, str] = field(default_factory=dict)
+    updated: str | None = None
 
 
 def survey(blocks: Iterable[bytes], uri: str, limits: ReadLimits, *, offset: int = 0) -> Outline:
@@ -61,10 +63,16 @@ def survey(blocks: Iterable[bytes], uri: str, limits: ReadLimits, *, offset: int
         return Outline(is_bundle=False)
     if skeleton.arrays > 1 or members.get("entry", []) != []:
         raise malformed(uri, offset, "the Bundle has more than one `entry`, or one that is not a plain array")
-    if "id" not in members:
-        return Outline(is_bundle=True, references=references.found)
+    updated = _updated(members.get("meta"))
+    if "id" not in members or references.only_deletes:
+        return Outline(is_bundle=True, references=references.found, updated=updated)
     envelope, at = skeleton.envelope()
-    return Outline(is_bundle=True, envelope=envelope, envelope_offset=at, references=references.found)
+    return Outline(True, envelope, at, references.found, updated)
+
+
+def _updated(meta: object) -> str | None:
+    found = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def bundle_pieces(
@@ -72,7 +80,7 @@ def bundle_pieces(
 ) -> Iterator[Piece]:
     """Chunks of entries, numbered from 1, then the envelope as a resource when it has an id."""
     slicer = EntrySlicer(uri, limits, Skeleton(limits.line_bytes, offset), offset)
-    batch = _Batch(uri, outline.references)
+    batch = _Batch(uri, outline)
     for element in slicer.slices(blocks):
         if isinstance(element, OversizedLine):
             yield from batch.flush()
@@ -102,6 +110,14 @@ class _FullUrlEntry(msgspec.Struct):
     resource: _FullUrlResource | None = None
 
 
+class _Request(msgspec.Struct):
+    method: str = ""
+
+
+class _RequestEntry(msgspec.Struct):
+    request: _Request | None = None
+
+
 class _References:
     """What each ``urn:`` full URL of the Bundle stands for (FHIR R4 2.36.4.1)."""
 
@@ -109,9 +125,18 @@ class _References:
         self.found: dict[str, str] = {}
         self._ambiguous: set[str] = set()
         self._decoder = msgspec.json.Decoder(_FullUrlEntry)
+        self._requests = msgspec.json.Decoder(_RequestEntry)
+        self._entries = self._deletes = 0
+
+    @property
+    def only_deletes(self) -> bool:
+        """True when there are entries and all are deletes, so that the Bundle is no more than their carrier."""
+        return 0 < self._entries == self._deletes
 
     def learn(self, entry: bytes) -> None:
         """Note the entry's full URL; one that stands for two different resources is left out, not guessed."""
+        self._entries += 1
+        self._deletes += b'"DELETE"' in entry and self._is_delete(entry)
         try:
             read = self._decoder.decode(entry)
         except (ValueError, RecursionError):  # for the decoder to judge, which keeps it with its reason
@@ -125,14 +150,21 @@ class _References:
             self._ambiguous.add(url)
             self.found.pop(url, None)
 
+    def _is_delete(self, entry: bytes) -> bool:
+        try:
+            request = self._requests.decode(entry).request
+        except (ValueError, RecursionError):
+            return False
+        return request is not None and request.method == "DELETE"
+
 
 class _Batch:
     """Entries that wait to become a chunk."""
 
-    def __init__(self, uri: str, references: Mapping[str, str]) -> None:
+    def __init__(self, uri: str, outline: Outline) -> None:
         self.size = 0
         self._uri = uri
-        self._references = references
+        self._outline = outline
         self._elements: list[Element] = []
 
     def add(self, element: Element) -> None:
@@ -145,6 +177,7 @@ class _Batch:
         data = b"".join([part for each in self._elements for part in (on_one_line(each.data), b"\n")])
         offsets = tuple(each.offset for each in self._elements)
         line = self._elements[0].line
-        chunk = Chunk(self._uri, offsets[0], line, data, ChunkKind.ENTRY, offsets, self._references)
+        of_bundle = self._outline.references, self._outline.updated
+        chunk = Chunk(self._uri, offsets[0], line, data, ChunkKind.ENTRY, offsets, *of_bundle)
         self._elements, self.size = [], 0
         yield chunk, len(offsets)

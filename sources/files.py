@@ -25,17 +25,24 @@ class FileSource:
     what inputs mean.
     """
 
-    def __init__(self, inputs: Sequence[str | Path], limits: ReadLimits | None = None) -> None:
+    def __init__(
+        self, inputs: Sequence[str | Path], limits: ReadLimits | None = None, *, deletes: Sequence[str | Path] = ()
+    ) -> None:
+        """``deletes``: files of deletes, which are Bundles or a table of ``resource_type,id[,last_updated]``."""
         self._inputs = tuple(inputs)
+        self._deletes = tuple(deletes)
         self._limits = limits or ReadLimits()
         self._numbers = LineNumbers()
         self._selection: Selection | None = None
         self._times: dict[str, TransactionTimes] = {}  # by folder
 
     def partitions(self) -> Sequence[Partition]:
-        """The partitions of all files: inputs in the order given, folders sorted by path."""
-        files = self._select().files
-        return [partition for uri in files for partition in plan(local_file(uri), self._limits)]
+        """The partitions of all files: inputs in the order given, folders sorted by path; those of deletes last."""
+        found, made = self._select(), list[Partition]()
+        for deletes, uris in ((False, found.files), (True, found.deletes)):
+            for uri in uris:
+                made += plan(local_file(uri), self._limits, deletes=deletes)
+        return made
 
     def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
         """Start a pass; ``first_line`` numbers the first line of a byte range when the caller knows it."""
@@ -56,15 +63,15 @@ class FileSource:
 
     @property
     def manifests(self) -> Sequence[Manifest]:
-        """The ``$export`` manifests among the inputs; their ``deleted`` files are no partitions."""
+        """The ``$export`` manifests among the inputs."""
         return self._select().manifests
 
     @property
     def ignored(self) -> Sequence[str]:
-        """Paths in the folders that are not loaded: other names, manifests, deleted and error files."""
+        """Paths in the folders that are not loaded: other names, manifests and files of errors."""
         return self._select().ignored
 
     def _select(self) -> Selection:
         if self._selection is None:
-            self._selection = select(self._inputs)
+            self._selection = select(self._inputs, self._deletes)
         return self._selection

@@ -19,6 +19,7 @@ from sources.manifest import (
     MANIFEST_NAME,
     Manifest,
     beside,
+    find_deleted,
     find_output,
     parse_manifest,
     refuse_missing,
@@ -31,46 +32,63 @@ _LOADABLE = f"files named {', '.join('*' + suffix for suffix in DATA_SUFFIXES)} 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Absolute paths of the data files in order, the manifests met, and the files of folders that were
-    passed over."""
+    """Absolute paths of the data files in order, those of deletes, the manifests met, and the files of folders that
+    were passed over."""
 
     files: tuple[str, ...]
+    deletes: tuple[str, ...]
     manifests: tuple[Manifest, ...]
     ignored: tuple[str, ...]
 
 
-def select(inputs: Sequence[str | Path]) -> Selection:
-    """Find the files that ``inputs`` mean; a file that is met twice is taken once.
+def select(inputs: Sequence[str | Path], deletes: Sequence[str | Path] = ()) -> Selection:
+    """Find the files that ``inputs`` mean; a file that is met twice is taken once. ``deletes`` are files of deletes.
 
     A file given by its name is data whatever it is called, unless it is a manifest: that means the files it
     lists. Raises :class:`UsageError` for a path that is not there, is neither file nor folder, or holds
     nothing to load; :class:`IntegrityError` for an export with missing files; :class:`StorageError` for
     what cannot be read.
     """
-    if not inputs:
+    if not inputs and not deletes:
         raise UsageError("nothing to load was named; name a file, a folder or a glob")
     selector = _Selector()
     for each in inputs:
         selector.add(os.fspath(each))
-    return Selection(tuple(selector.files.values()), tuple(selector.manifests.values()), tuple(selector.ignored))
+    for each in deletes:
+        selector.add_deletes(os.fspath(each))
+    files = tuple(path for name, path in selector.files.items() if name not in selector.deletes)
+    manifests = tuple(selector.manifests.values())
+    return Selection(files, tuple(selector.deletes.values()), manifests, tuple(selector.ignored))
 
 
-def sort_out(uris: Sequence[str], manifests: Sequence[Manifest], *, whole: bool = True) -> tuple[list[str], list[str]]:
-    """Tell the data files of one folder from the others, by name and by what its manifests say of them.
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The files of a folder: data, deletes, and those that are neither."""
+
+    data: list[str]
+    deletes: list[str]
+    ignored: list[str]
+
+
+def sort_out(uris: Sequence[str], manifests: Sequence[Manifest], *, whole: bool = True) -> Sorted:
+    """Tell the files of one folder apart, by name and by what its manifests say of them.
 
     Raises :class:`IntegrityError` when ``uris`` are a ``whole`` folder and a manifest's files are there in
     part only.
     """
-    aside = {manifest.uri for manifest in manifests}
+    aside, deleted = {manifest.uri for manifest in manifests}, set[str]()
     for manifest in manifests:
-        aside.update(uri for file in (*manifest.deleted, *manifest.errors) for uri in beside(manifest, file))
-    data = [uri for uri in uris if _is_data(uri) and uri not in aside]
-    taken = set(data)
+        aside.update(uri for file in manifest.errors for uri in beside(manifest, file))
+        deleted.update(uri for file in manifest.deleted for uri in beside(manifest, file))
+    deletes = [uri for uri in uris if uri in deleted and uri not in aside]
+    data = [uri for uri in uris if _is_data(uri) and uri not in aside and uri not in deleted]
+    taken, gone = set(data), set(deletes)
     for manifest in manifests:
         found, missing = find_output(manifest, taken.__contains__)
+        missing += find_deleted(manifest, gone.__contains__)[1]
         if whole and missing and (found or not data):
             raise refuse_missing(manifest, missing)
-    return data, [uri for uri in uris if uri not in taken]
+    return Sorted(data, deletes, [uri for uri in uris if uri not in taken and uri not in gone])
 
 
 def manifests_beside(folder: str) -> list[Manifest]:
@@ -103,6 +121,7 @@ class _Selector:
 
     def __init__(self) -> None:
         self.files: dict[tuple[int, int], str] = {}
+        self.deletes: dict[tuple[int, int], str] = {}
         self.manifests: dict[str, Manifest] = {}
         self.ignored: list[str] = []
 
@@ -118,23 +137,32 @@ class _Selector:
         else:
             raise UsageError(f"{given}: there is no such file or folder; check the path")
 
+    def add_deletes(self, given: str) -> None:
+        path = _absolute(given)
+        if not _exists(path):
+            raise UsageError(f"{given}: there is no such file of deletes; check the path")
+        if _is_folder(path):
+            raise UsageError(f"{given}: this is a folder; name the files of deletes one by one")
+        self._take(path, self.deletes)
+
     def _add_named(self, path: str) -> None:
         manifest = read_manifest(path)
         if manifest is None:
             self._add_file(path)
             return
         found, missing = find_output(manifest, lambda uri: Path(uri).is_file())
-        if missing:
-            raise refuse_missing(manifest, missing)
-        self._add_found(found, [manifest])
+        deletes, more = find_deleted(manifest, lambda uri: Path(uri).is_file())
+        if missing or more:
+            raise refuse_missing(manifest, missing + more)
+        self._add_found(Sorted(found, deletes, []), [manifest])
 
     def _add_folder(self, folder: str, given: str) -> None:
         paths = list(_walk(folder, set()))
         manifests = _manifests_among(paths)
-        data, ignored = sort_out(paths, manifests)
-        if not data and not manifests:
+        found = sort_out(paths, manifests)
+        if not found.data and not manifests:
             raise UsageError(f"{given}: this folder holds nothing to load; looked for {_LOADABLE}")
-        self._add_found(data, manifests, ignored)
+        self._add_found(found, manifests)
 
     def _add_glob(self, pattern: str) -> None:
         """A glob is searched like a folder; when it matches no name of data, all it matches are meant."""
@@ -148,20 +176,25 @@ class _Selector:
         manifests = [
             each for folder in sorted({posixpath.dirname(path) for path in paths}) for each in manifests_beside(folder)
         ]
-        data, ignored = sort_out(paths, manifests, whole=False)
-        if data:
-            self._add_found(data, manifests, ignored)
+        found = sort_out(paths, manifests, whole=False)
+        if found.data or found.deletes:
+            self._add_found(found, manifests)
         else:
             for path in paths:
                 self._add_named(path)
 
-    def _add_found(self, files: list[str], manifests: list[Manifest], ignored: Sequence[str] = ()) -> None:
+    def _add_found(self, found: Sorted, manifests: list[Manifest]) -> None:
         self.manifests.update((manifest.uri, manifest) for manifest in manifests)
-        self.ignored += ignored
-        for file in files:
+        self.ignored += found.ignored
+        for file in found.data:
             self._add_file(file)
+        for file in found.deletes:
+            self._take(file, self.deletes)
 
     def _add_file(self, path: str) -> None:
+        self._take(path, self.files)
+
+    def _take(self, path: str, into: dict[tuple[int, int], str]) -> None:
         try:
             path.encode()
         except UnicodeEncodeError:
@@ -173,7 +206,7 @@ class _Selector:
                 raise UsageError(f"{path}: this link leads to no file; remove or repair it") from None
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path}: is a pipe, socket or device, not a file; save its content to a file first")
-        self.files.setdefault((status.st_dev, status.st_ino), path)
+        into.setdefault((status.st_dev, status.st_ino), path)
 
 
 def _exists(path: str) -> bool:

@@ -31,8 +31,7 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A read manifest. ``deleted`` files hold Bundles of deletions and ``errors`` OperationOutcomes:
-    neither is data."""
+    """A read manifest. ``deleted`` files hold Bundles of deletes; ``errors`` OperationOutcomes, which are no data."""
 
     uri: str
     transaction_time: datetime  # with its offset
@@ -51,7 +50,7 @@ class TransactionTimes:
         for manifest in manifests:
             time = manifest.transaction_time
             self._folders.setdefault(posixpath.dirname(manifest.uri), set()).add(time)
-            for file in manifest.output:
+            for file in (*manifest.output, *manifest.deleted):
                 for uri in beside(manifest, file):
                     self._listed[uri] = max(time, self._listed.get(uri, time))
 
@@ -71,8 +70,19 @@ def beside(manifest: Manifest, file: ExportedFile) -> tuple[str, ...]:
 
 def find_output(manifest: Manifest, is_file: Callable[[str], bool]) -> tuple[list[str], list[str]]:
     """The data files of the manifest that are there, in its order, and the names of those that are not."""
+    return _find(manifest, manifest.output, is_file)
+
+
+def find_deleted(manifest: Manifest, is_file: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """The same for its files of deletes."""
+    return _find(manifest, manifest.deleted, is_file)
+
+
+def _find(
+    manifest: Manifest, files: Iterable[ExportedFile], is_file: Callable[[str], bool]
+) -> tuple[list[str], list[str]]:
     found, missing = [], []
-    for file in manifest.output:
+    for file in files:
         uri = next(filter(is_file, beside(manifest, file)), None)
         if uri is None:
             missing.append(file.name)
@@ -85,7 +95,8 @@ def refuse_missing(manifest: Manifest, missing: list[str]) -> IntegrityError:
     """The refusal of an export of which files are missing."""
     named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
     return IntegrityError(
-        f"{manifest.uri}: of {len(manifest.output)} files listed, {len(missing)} missing: {named}; "
+        f"{manifest.uri}: of {len(manifest.output) + len(manifest.deleted)} files listed, {len(missing)} missing: "
+        f"{named}; "
         "nothing was loaded. Get them, or name the files to load one by one"
     )
 

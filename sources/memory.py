@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -23,18 +23,28 @@ _ROOT = "memory:/"
 class MemorySource:
     """Reads ``files``, relative paths to contents, as ``FileSource`` reads a folder of them."""
 
-    def __init__(self, files: Mapping[str, bytes], limits: ReadLimits | None = None) -> None:
+    def __init__(
+        self, files: Mapping[str, bytes], limits: ReadLimits | None = None, *, deletes: Collection[str] = ()
+    ) -> None:
+        """``deletes`` are the names of those files that were named as files of deletes."""
+        self._deletes = [_ROOT + name for name in deletes]
         self._files = {_ROOT + name: content for name, content in sorted(files.items())}
         self._limits = limits or ReadLimits()
         self._numbers = LineNumbers()
 
     def partitions(self) -> Sequence[Partition]:
-        """The partitions of the files that are data, sorted by path."""
+        """The partitions of the files that are data, sorted by path, then those of deletes."""
         manifests = self.manifests
-        data, _ = sort_out(_visible(self._files), manifests)
-        if not data and not manifests:
+        found = sort_out([uri for uri in _visible(self._files) if uri not in self._deletes], manifests)
+        deletes = found.deletes + self._deletes
+        if not found.data and not manifests and not deletes:
             raise UsageError(f"{_ROOT}: this folder holds nothing to load")
-        return [partition for uri in data for partition in plan(self._file(uri), self._limits)]
+        return [
+            partition
+            for named, uris in ((False, found.data), (True, deletes))
+            for uri in uris
+            for partition in plan(self._file(uri), self._limits, deletes=named)
+        ]
 
     def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
         """Start a pass over the partition."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import BinaryIO
 
 from schemas.errors import IntegrityError
-from schemas.records import Partition
+from schemas.records import Chunk, ChunkKind, Partition
 from sources.bundles import bundle_pieces, survey
 from sources.compressed import Codec, codec_of, inflate
 from sources.content import Content, content_of
@@ -18,6 +18,7 @@ from sources.digest import BackgroundDigest
 from sources.documents import resource_pieces
 from sources.line_numbers import LineNumbers
 from sources.lines import BLOCK_BYTES, Piece, count_line_feeds, drop_bom, line_blocks, line_start, split_lines
+from sources.skeleton import BLANK
 from sources.source import ReadLimits
 from sources.stored import StoredFile, stamp, storage_errors
 
@@ -58,7 +59,8 @@ class Pass:
         with storage_errors(self._uri), self._file.open() as raw, BackgroundDigest() as digest:
             mark = stamp(raw)
             _check_length(self._partition, mark[0])
-            yield from self._contents(raw, digest, mark)
+            for piece in self._contents(raw, digest, mark):
+                yield _of_deletes(piece) if self._partition.deletes else piece
             if stamp(raw) != mark:
                 raise _changed(self._uri, "it changed while it was read")
             self.sha256 = digest.digest()
@@ -68,6 +70,9 @@ class Pass:
             yield from self._plain_lines(raw, digest, mark)
             return
         codec = codec_of(raw.read(_MAGIC_BYTES), self._uri)
+        if self._partition.deletes and _is_table(self._text(raw, codec).blocks):
+            yield from self._table(raw, codec, digest)
+            return
         content = content_of(self._uri, self._text(raw, codec).blocks, self._limits)
         if content is Content.DOCUMENT:
             yield from self._document(raw, codec, digest)
@@ -76,6 +81,12 @@ class Pass:
         else:
             text = self._text(raw, codec, digest)
             yield from split_lines(text.blocks, self._uri, self._limits, offset=text.offset)
+
+    def _table(self, raw: BinaryIO, codec: Codec | None, digest: BackgroundDigest) -> Iterator[Piece]:
+        """The lines of a table of deletes."""
+        text = self._text(raw, codec, digest)
+        for item, lines in split_lines(text.blocks, self._uri, self._limits, offset=text.offset):
+            yield (replace(item, kind=ChunkKind.DELETE) if isinstance(item, Chunk) else item), lines
 
     def _plain_lines(self, raw: BinaryIO, digest: BackgroundDigest, mark: tuple[int, int]) -> Iterator[Piece]:
         """The lines whose first byte lies in the range of the partition."""
@@ -127,11 +138,25 @@ class Pass:
             yield block
 
 
-def plan(file: StoredFile, limits: ReadLimits) -> list[Partition]:
-    """The partitions of a file: byte ranges of equal size for large plain NDJSON, else the whole file."""
+def _of_deletes(piece: Piece) -> Piece:
+    item, lines = piece
+    return (replace(item, deletes=True) if isinstance(item, Chunk) else item), lines
+
+
+def _is_table(blocks: Iterator[bytes]) -> bool:
+    """True for content that begins with anything but a bracket of JSON."""
+    begins = next((text for block in blocks if (text := block.lstrip(BLANK))), b"")
+    return bool(begins) and not begins.startswith((b"{", b"["))
+
+
+def plan(file: StoredFile, limits: ReadLimits, *, deletes: bool = False) -> list[Partition]:
+    """The partitions of a file: byte ranges of equal size for large plain NDJSON, else the whole file.
+
+    ``deletes``: it is one of deletes.
+    """
     with storage_errors(file.uri), file.open() as raw:
         size = stamp(raw)[0]
-        whole = Partition(file.uri, size=size)
+        whole = Partition(file.uri, size=size, deletes=deletes)
         if codec_of(raw.read(_MAGIC_BYTES), file.uri) is not None or size <= limits.partition_bytes:
             return [whole]
         _, blocks = drop_bom(_blocks(raw, 0, None))
@@ -139,7 +164,9 @@ def plan(file: StoredFile, limits: ReadLimits) -> list[Partition]:
             return [whole]
     count = -(-size // limits.partition_bytes)
     cuts = [size * part // count for part in range(count + 1)]
-    return [Partition(file.uri, start, None if end == size else end, end - start) for start, end in pairwise(cuts)]
+    return [
+        Partition(file.uri, start, None if end == size else end, end - start, deletes) for start, end in pairwise(cuts)
+    ]
 
 
 def partition_digest(file: StoredFile, partition: Partition) -> bytes:

@@ -60,7 +60,7 @@ class Skeleton:
         self._left_out.append((self._cut, size))
 
     def members(self, uri: str) -> dict[str, object] | None:
-        """``resourceType``, ``id`` and ``entry`` of the object, those that are there; None for another JSON
+        """``resourceType``, ``id``, ``meta`` and ``entry`` of the object, those that are there; None for another JSON
         value.
 
         Raises :class:`IntegrityError` when the text is not JSON. ``RecursionError`` when it is nested too
@@ -105,7 +105,7 @@ class Skeleton:
         return at
 
 
-_MEMBERS = ("resourceType", "id", "entry")
+_MEMBERS = ("resourceType", "id", "meta", "entry")
 
 
 def on_one_line(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from schemas.errors import UsageError
 from schemas.records import Chunk, OversizedLine, Partition
+from sources.manifest import Manifest
 
 MIB = 1024 * 1024
 
@@ -97,4 +98,9 @@ class Source(Protocol):
 
     def as_of(self, partition: Partition) -> datetime | None:
         """The ``transactionTime`` of the manifest beside the partition, with its offset; else None."""
+        ...
+
+    @property
+    def manifests(self) -> Sequence[Manifest]:
+        """The ``$export`` manifests among the inputs."""
         ...

@@ -15,15 +15,18 @@ from schemas.bookkeeping import BOOKKEEPING
 from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
 from schemas.errors import UsageError
+from schemas.reasons import Reason
 from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable, StagedUnit
 from schemas.table import Table
 from stores.codes import save_codes
 from stores.ddl import RESOURCE_TABLE, contract, resource_contract
-from stores.merge import Merge, merge
+from stores.merge import merge
 from stores.replays import replace_line, settle
 from stores.sql import files, quoted, text
+from stores.step import Merge
 from stores.stored import stored_columns
 from stores.views import fill_views
+from stores.watermarks import move_watermarks
 
 _ROW_GROUP = 122_880  # rows that DuckDB writes together
 
@@ -42,7 +45,7 @@ def commit(
     """
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
-    views_before = dict(report.views)
+    others_before = dict(report.views), dict(report.conflicts), dict(report.late)
     _spare_the_checkpoint(connection, unit)
     connection.execute("BEGIN TRANSACTION")
     try:
@@ -57,15 +60,18 @@ def commit(
         _insert(connection, "unread", _unread(unit, report))
         save_codes(connection, unit, report, crosswalk)
         _insert(connection, "receipt", _receipts(connection, unit, report, now))
-        _watermarks(connection, unit, report, tables, now)
+        move_watermarks(connection, report.source, unit.latest, now)
         for name, one in counts.items():
             report.count(name).add(one)
+        for kind, rows in unit.late.items():
+            report.late[kind] = report.late.get(kind, 0) + rows
         for name, lines in unit.views_refused.items():
             report.views[name] = report.views.get(name, 0) + lines
         save_load(connection, report, finished=None)
         connection.execute("COMMIT")
     except BaseException:
-        report.resources, report.views = before, views_before
+        report.resources = before
+        report.views, report.conflicts, report.late = others_before
         connection.execute("ROLLBACK")
         raise
 
@@ -83,6 +89,7 @@ def save_load(connection: duckdb.DuckDBPyConnection, report: LoadReport, *, fini
         "bytes": report.bytes,
         "seconds": report.seconds,
         "resources": counts_rows(report.resources),
+        "late": [{"resource_type": kind, "rows": rows} for kind, rows in sorted(report.late.items())],
         "clinmart_version": version("clinmart"),
         "kind": report.kind,
     }
@@ -113,17 +120,40 @@ def _rows(
     by_table: dict[str, list[StagedTable]] = defaultdict(list)
     for staged in unit.tables:
         by_table[staged.table].append(staged)
+    deleted = _deleted_types(unit, tables)
     stored = stored_columns(connection)
     counts: dict[str, Counts] = {}
-    for table, came in sorted(by_table.items()):
-        shown = resource_contract() if table == RESOURCE_TABLE else contract(tables[table])
-        key = ("type", "id") if table == RESOURCE_TABLE else ("id",)
-        paths, columns = [s.path for s in came], {name for staged in came for name in staged.columns}
-        rows = sum(s.rows for s in came)
-        made = merge(connection, Merge(shown, stored, key, paths, rows, columns, report.source, report.load_id))
-        for kind, one in made.items():
-            counts.setdefault(kind or tables[table].resource_type, Counts()).add(one)
+    for table in sorted(by_table.keys() | deleted.keys()):
+        came = by_table[table]
+        step = Merge(
+            shown=resource_contract() if table == RESOURCE_TABLE else contract(tables[table]),
+            stored=stored,
+            key=("type", "id") if table == RESOURCE_TABLE else ("id",),
+            paths=[s.path for s in came],
+            rows=sum(s.rows for s in came),
+            columns={name for staged in came for name in staged.columns},
+            source=report.source,
+            load_id=report.load_id,
+            resource_type="" if table == RESOURCE_TABLE else tables[table].resource_type,
+            deletes=[s.path for s in unit.deletes],
+            deleted=deleted.get(table, set()),
+        )
+        made = merge(connection, step)
+        for kind, one in made.counts.items():
+            counts.setdefault(kind, Counts()).add(one)
+        for kind, pairs in made.conflicts.items():
+            report.conflicts[kind] = report.conflicts.get(kind, 0) + pairs
     return counts
+
+
+def _deleted_types(unit: StagedUnit, tables: Mapping[str, Table]) -> dict[str, set[str]]:
+    """The types of which there are deletes, by the table that has their rows."""
+    by_type = {table.resource_type: name for name, table in tables.items()}
+    found: dict[str, set[str]] = defaultdict(set)
+    for staged in unit.deletes:
+        for kind in staged.types:
+            found[by_type.get(kind, RESOURCE_TABLE)].add(kind)
+    return found
 
 
 def _refused(
@@ -138,7 +168,14 @@ def _refused(
         for name, one in resources.items():
             refused = counts.setdefault(name, Counts())
             refused.quarantined += one.quarantined
-            refused.read += one.quarantined
+            refused.suppressed += one.suppressed
+            refused.read += one.quarantined + one.suppressed
+    if unit.replayed:
+        connection.execute(
+            f"UPDATE etl.quarantine SET state = 'replayed' WHERE source = ? AND reason = '{Reason.LATE}' "
+            "AND state = 'open' AND uri IN (SELECT unnest(?))",
+            [report.source, sorted(set(unit.replayed))],
+        )
     if not unit.rejections:
         return
     came = f"read_parquet({files(unit.rejections)})"
@@ -235,36 +272,11 @@ def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, o
         "as_of": receipt.as_of,
         "as_of_given": receipt.as_of_given,
         "lines": receipt.lines,
+        "held": receipt.held,
         "load_id": report.load_id,
         "committed_at": now,
         "resources": counts_rows(receipt.resources),
     }
-
-
-def _watermarks(
-    connection: duckdb.DuckDBPyConnection,
-    unit: StagedUnit,
-    report: LoadReport,
-    tables: Mapping[str, Table],
-    now: datetime,
-) -> None:
-    """Move the event watermark of each type that came in; it never goes back."""
-    latest: dict[str, datetime] = {}
-    for staged in unit.tables:
-        for name, seen in staged.latest.items():
-            kind = name or tables[staged.table].resource_type
-            latest[kind] = max(seen, latest.get(kind, seen))
-    if not latest:
-        return
-    rows = ", ".join(f"({text(kind)}, {text(seen.isoformat())}::TIMESTAMPTZ)" for kind, seen in sorted(latest.items()))
-    connection.execute(
-        f"""MERGE INTO etl.watermark w USING (SELECT ? AS source, * FROM (VALUES {rows}) v(resource_type, seen)) s
-        ON w.source = s.source AND w.resource_type = s.resource_type
-        WHEN MATCHED THEN UPDATE SET event_watermark = greatest(w.event_watermark, s.seen), updated_at = ?
-        WHEN NOT MATCHED THEN INSERT (source, resource_type, event_watermark, updated_at)
-            VALUES (s.source, s.resource_type, s.seen, ?)""",
-        [report.source, now, now],
-    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]) -> None:

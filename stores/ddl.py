@@ -19,6 +19,7 @@ from stores.sql import STORED, STORED_HISTORY, quoted
 MART_VERSION = 3
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
+TOMBSTONE = "tombstone"  # of schema `etl`: the deletes of all types
 
 # The columns that a mart's tables have, with their types, by schema and table.
 Stored: TypeAlias = Mapping[tuple[str, str], Mapping[str, str]]

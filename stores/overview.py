@@ -20,9 +20,17 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
         earlier = history.get(name, 0)
         if rows or earlier:
             tables.append({"table": name, "rows": rows, "earlier_versions": earlier})
+    deleted = records(
+        connection.execute(
+            "SELECT source, resource_type, count(*) AS deleted FROM etl.tombstone WHERE superseded_by IS NULL "
+            "GROUP BY ALL ORDER BY ALL"
+        )
+    )
     sources = records(
         connection.execute(
-            "SELECT source, resource_type, event_watermark AS newest, read_cursor FROM etl.watermark ORDER BY ALL"
+            "SELECT source, resource_type, event_watermark AS newest, read_cursor, "
+            "settled_watermark - to_seconds(lateness_seconds) AS late_before, lateness_seconds AS lateness "
+            "FROM etl.watermark ORDER BY ALL"
         )
     )
     loads = records(
@@ -34,7 +42,13 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
             f"FROM etl.load ORDER BY started_at DESC LIMIT {_LOADS}"
         )
     )
-    return {"tables": tables, "sources": sources, "loads": loads, "quarantine": by_reason(connection)}
+    return {
+        "tables": tables,
+        "deleted": deleted,
+        "sources": sources,
+        "loads": loads,
+        "quarantine": by_reason(connection),
+    }
 
 
 def table_rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:

@@ -15,7 +15,8 @@ class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
     ``load_id`` is the load that took it in. Lines that left the quarantine since are not among the quarantined.
-    ``again``: it must be read again, for a view that was added since.
+    ``again``: it must be read again, for a view that was added since. ``held``: so many lines of it were late and not
+    let in.
     """
 
     as_of: datetime
@@ -23,6 +24,7 @@ class Known:
     resources: tuple[tuple[str, int, int, int], ...]
     again: bool
     load_id: str
+    held: int = 0
 
 
 class Receipts:
@@ -41,14 +43,15 @@ class Receipts:
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
-            "coalesce(committed_at < ?, false), load_id FROM etl.receipt WHERE source = ? ORDER BY as_of",
+            "coalesce(committed_at < ?, false), load_id, coalesce(held, 0) "
+            "FROM etl.receipt WHERE source = ? ORDER BY as_of",
             [since, source],
         ).fetchall()
         settled = _settled(connection, source)
-        for size, sha256, as_of, given, resources, again, load_id in rows:
+        for size, sha256, as_of, given, resources, again, load_id, held in rows:
             gone = settled.get((size, sha256, as_of), {})
             counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
-            self._known[size, sha256] = Known(as_of, given, counts, again, load_id)
+            self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held)
         self._sizes = {size for size, _ in self._known}
 
     def may_know(self, size: int) -> bool:

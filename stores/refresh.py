@@ -11,8 +11,8 @@ from schemas.records import StagedUnit
 from schemas.table import IDENTITY, Table
 from schemas.view_table import ViewTable
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, contract
-from stores.merge import STAGE_ROW
 from stores.sql import STORED, STORED_HISTORY, files, quoted, text
+from stores.step import STAGE_ROW
 from stores.stored import make_history, make_room, stored_columns
 from stores.views import fill_views
 

@@ -15,8 +15,8 @@ import polars as pl
 
 from schemas.errors import StorageError
 from schemas.records import Rejection, StagedTable
-from stores.ddl import RESOURCE_TABLE
-from stores.merge import STAGE_ROW
+from stores.ddl import TOMBSTONE
+from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
 
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
@@ -38,6 +38,16 @@ class Stage:
     def write_tables(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write accepted rows, one file a table."""
         return [self._table(name, frame) for name, frame in tables.items()]
+
+    def write_deletes(self, deletes: pl.DataFrame | None) -> list[StagedTable]:
+        """Write deletes of any types in one file; none when there are none."""
+        if deletes is None or not deletes.height:
+            return []
+        number = self._next()
+        rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
+        path = self._write(deletes.with_columns(rows.alias(STAGE_ROW)), "delete", number)
+        types = tuple(sorted(deletes["resource_type"].unique().to_list()))
+        return [StagedTable(TOMBSTONE, path, deletes.height, tuple(deletes.columns), types)]
 
     def write_views(self, views: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write the rows of the mart's views, one file a view; ``~line`` becomes unique within the load."""
@@ -93,13 +103,13 @@ class Stage:
         number = self._next()
         rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
         path = self._write(frame.with_columns(rows.alias(STAGE_ROW)), name, number)
-        return StagedTable(name, path, frame.height, _latest(name, frame), tuple(frame.columns))
+        return StagedTable(name, path, frame.height, tuple(frame.columns))
 
     def _view(self, name: str, frame: pl.DataFrame) -> StagedTable:
         number = self._next()
         lines = pl.col(STAGE_LINE).cast(pl.Int64) + (number << _ROW_BITS)
         path = self._write(frame.with_columns(lines), "view", number)
-        return StagedTable(name, path, frame.height, {}, tuple(frame.columns))
+        return StagedTable(name, path, frame.height, tuple(frame.columns))
 
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
         path = self.folder / f"{name}-{number or self._next():06d}.parquet"
@@ -112,13 +122,6 @@ class Stage:
     def _next(self) -> int:
         with self._lock:
             return next(self._numbers)
-
-
-def _latest(name: str, frame: pl.DataFrame) -> dict[str, datetime]:
-    if name == RESOURCE_TABLE:
-        return dict(frame.group_by("type").agg(pl.col("last_updated").max()).iter_rows())
-    latest = frame["last_updated"].max()
-    return {"": latest} if isinstance(latest, datetime) else {}
 
 
 def staging_root(mart: Path) -> Path:

@@ -63,6 +63,7 @@ def fill_views(
     for view in views_of(connection):
         table = tables.get(view.resource_type, RESOURCE_TABLE)
         came = [staged.path for staged in unit.tables if staged.table == table]
+        came += [staged.path for staged in unit.deletes if view.resource_type in staged.types]
         if came:
             made = [staged.path for staged in unit.views if staged.table == view.name]
             _fill(connection, view, table, came, made, source, load_id)
@@ -82,9 +83,9 @@ def _fill(
     if table == RESOURCE_TABLE:
         current += f" AND type = {text(view.resource_type)}"
     connection.execute(
-        f"DELETE FROM {into} v USING ({current}) m WHERE v.source = {who} AND v.resource_id = m.id "
-        f"AND v.content_hash <> m.content_hash "
-        f"AND m.id IN (SELECT id FROM read_parquet({files(came)}, union_by_name = true))"
+        f"DELETE FROM {into} v WHERE v.source = {who} "
+        f"AND v.resource_id IN (SELECT id FROM read_parquet({files(came)}, union_by_name = true)) "
+        f"AND (v.resource_id, v.content_hash) NOT IN ({current})"
     )
     if not made:
         return

@@ -33,6 +33,7 @@ _ETL_TABLES = {
     "mart": "The mart itself.",
     "load": "One row a load.",
     "receipt": "One row for each piece of input that was committed: what has a receipt is not read again.",
+    "tombstone": "One row a delete: what is deleted is in `history` and not in `main`.",
     "view": "The SQL on FHIR views that were added, each with a table that loads fill (`clinmart view add`).",
     "watermark": "How far each type of each source has come.",
     "quarantine": "Lines that were refused, with the reason and the bytes.",

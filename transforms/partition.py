@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
 
+from schemas.lateness import Lateness, LatePolicy
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, OversizedLine, Rejection
+from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, OversizedLine, Rejection
 from schemas.table import INVALID, NOTE
 from transforms.check import Failure, check
 from transforms.codes.coder import Coder
@@ -27,49 +27,17 @@ from transforms.decode.fhir import Decoder, TypeBatch
 from transforms.decode.lines import Lines, joined
 from transforms.decode.unwrap import resources_of
 from transforms.findings import findings_frame, notes_frame
+from transforms.late import LATE, late_rows
 from transforms.normalise import FLAG_MARKS, Meaning, normalise, notes_of
+from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
 from transforms.times import fhir_times
+from transforms.tombstones import take_deletes
 from transforms.units.harmonise import Harmoniser
 from transforms.views.fill import ROW_NUMBER
 
 RESOURCE_TABLE = "resource"
 IDENTITY_FRAME = ("id", "version_id", "last_updated", "last_updated_nanos", "content_hash")
-
-
-@dataclass(slots=True)
-class ChunkResult:
-    """What a chunk gave: accepted rows by table, rejections, and what was read by resource type.
-
-    Frames have the mart's columns except ``source`` and ``load_id``; columns that are null throughout are left out.
-    Those of ``views`` also have ``~line`` (UInt32): rows of the same line are of the same resource.
-    ``counts`` holds ``read`` and ``quarantined`` only: the other dispositions are settled by the commit.
-    """
-
-    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-    rejections: list[Rejection] = field(default_factory=list)
-    findings: list[pl.DataFrame] = field(default_factory=list)  # rows of etl.validation, without source and load_id
-    parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
-    views: dict[str, pl.DataFrame] = field(default_factory=dict)
-    views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that alone refused them
-    unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
-    sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
-    codes: list[pl.DataFrame] = field(default_factory=list)  # frames of CODE_COUNTS, of all lines read
-
-    @property
-    def counts(self) -> dict[str, Counts]:
-        """Counts by resource type over all chunks."""
-        total: dict[str, Counts] = {}
-        for part in self.parts:
-            for kind, counts in part.items():
-                total.setdefault(kind, Counts()).add(counts)
-        return total
-
-    def add(self, chunk: int, resource_type: str, read: int, quarantined: int) -> None:
-        """Count lines of a type in one of the chunks."""
-        counts = self.parts[chunk].setdefault(resource_type, Counts())
-        counts.read += read
-        counts.quarantined += quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +47,7 @@ class Tools:
     decoder: Decoder
     sampler: Sampler = field(default_factory=lambda: Sampler(Sampling(0)))
     harmoniser: Harmoniser = field(default_factory=Harmoniser)
+    lateness: Lateness = field(default_factory=Lateness)
     targets: Targets | None = None
 
 
@@ -90,12 +59,12 @@ def transform(chunk: Chunk, tools: Tools, as_of: datetime) -> ChunkResult:
 def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -> ChunkResult:
     """All steps for several chunks at once, as if they were one: small files cost little more than their bytes."""
     opened = [resources_of(chunk) for chunk in chunks]
-    firsts = [0, *itertools.accumulate(lines.frame.height for lines, _ in opened)]
-    lines = joined([o[0] for o in opened])
+    firsts = [0, *itertools.accumulate(one.lines.frame.height for one in opened)]
+    lines = joined([one.lines for one in opened])
     work = _Work([c.uri for c in chunks], firsts[:-1], lines, as_of, tools)
     result = ChunkResult(parts=[{} for _ in chunks])
     unwrapped = [
-        replace(bad, row=bad.row + first) for (_, bads), first in zip(opened, firsts, strict=False) for bad in bads
+        replace(bad, row=bad.row + first) for one, first in zip(opened, firsts, strict=False) for bad in one.refused
     ]
     batches, refused = tools.decoder.decode(work.lines, {bad.row for bad in unwrapped})
     for bad in (*unwrapped, *refused):
@@ -103,6 +72,8 @@ def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -
         result.add(work.chunk_of(bad.row), bad.resource_type, 1, 1)
     for batch in batches:
         _batch(work, batch, result)
+    if any(one.deletes for one in opened):
+        take_deletes([one.deletes for one in opened], work.uris, as_of, tools.lateness, result)
     return result
 
 
@@ -153,7 +124,7 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
 
 
 def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
-    identity, flag, notes = _identity(work.lines, batch, work.as_of)
+    identity, own, flag, notes = _identity(work.lines, batch, work.as_of)
     if batch.table is None:
         frame, failures = _whole(work.lines, batch, identity, flag)
         name = RESOURCE_TABLE
@@ -167,20 +138,30 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name
     failures += _sampled(work, batch, {f.row for f in failures}, result)
+    late = late_rows(work.tools.lateness, batch.resource_type, own, {f.row for f in failures}, result)
+    discarded = late if work.tools.lateness.policy is LatePolicy.DISCARD else []
+    if work.tools.lateness.policy is LatePolicy.QUARANTINE:
+        failures += [Failure(row, LATE, Reason.LATE) for row in late]
     for failure in failures:
         row = batch.rows[failure.row]
         result.rejections.append(_rejection(work, row, batch.resource_type, failure.fault, failure.check))
         result.add(work.chunk_of(row), batch.resource_type, 0, 1)
+    for late_row in discarded:
+        result.add(work.chunk_of(batch.rows[late_row]), batch.resource_type, 0, 0, 1)
+    if work.tools.lateness.policy is not LatePolicy.MERGE:
+        result.held.update(work.chunk_of(batch.rows[row]) for row in late)
     for number, read in enumerate(work.rows_by_chunk(batch.rows)):
         if read:
             result.add(number, batch.resource_type, read, 0)
+    gone = [*(f.row for f in failures), *discarded]
     if notes:
-        result.findings.append(notes_frame(batch.resource_type, identity["id"], notes, [f.row for f in failures]))
-    accepted = _accepted(frame, failures)
+        result.findings.append(notes_frame(batch.resource_type, identity["id"], notes, gone))
+    accepted = _accepted(frame, gone)
     if accepted.height:
+        result.saw(batch.resource_type, _without(own, gone))
         known = result.tables.get(name)
         result.tables[name] = _narrow(accepted if known is None else pl.concat([known, accepted], how="diagonal"))
-    _views(work, batch, identity, {batch.rows[f.row] for f in failures}, result)
+    _views(work, batch, identity, {batch.rows[row] for row in gone}, result)
 
 
 def _met(coder: Coder, resource_type: str, result: ChunkResult) -> None:
@@ -229,8 +210,12 @@ def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResul
     ]
 
 
-def _identity(lines: Lines, batch: TypeBatch, as_of: datetime) -> tuple[pl.DataFrame, pl.Series, list[pl.Series]]:
-    """The identity columns of a batch, the flag of a `meta.lastUpdated` that is no instant, and the notes on it."""
+def _identity(
+    lines: Lines, batch: TypeBatch, as_of: datetime
+) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
+    """The identity columns of a batch, the times among them that rows brought with them, the flag of a
+    `meta.lastUpdated` that is no instant, and the notes on it.
+    """
     times = fhir_times(batch.raw["last_updated"], "instant")
     frame = pl.DataFrame(
         [
@@ -241,7 +226,12 @@ def _identity(lines: Lines, batch: TypeBatch, as_of: datetime) -> tuple[pl.DataF
             lines.frame["content_hash"].gather(batch.rows),
         ]
     )
-    return frame, times["invalid"].alias(INVALID + "last_updated"), notes_of("last_updated", times["flags"])
+    return (
+        frame,
+        times["at"],
+        times["invalid"].alias(INVALID + "last_updated"),
+        notes_of("last_updated", times["flags"]),
+    )
 
 
 def _whole(
@@ -264,12 +254,17 @@ def _whole(
     return frame, list(failures.values())
 
 
-def _accepted(frame: pl.DataFrame, failures: Iterable[Failure]) -> pl.DataFrame:
+def _without(column: pl.Series, rows: Collection[int]) -> pl.Series:
+    return (
+        column.filter(pl.Series([True]).new_from_index(0, len(column)).scatter(list(rows), False)) if rows else column
+    )
+
+
+def _accepted(frame: pl.DataFrame, bad: Collection[int]) -> pl.DataFrame:
     kept = frame.select(c for c in frame.columns if not c.startswith(FLAG_MARKS))
-    bad = [f.row for f in failures]
     if not bad:
         return kept
-    return kept.with_row_index("~index").filter(~pl.col("~index").is_in(bad)).drop("~index")
+    return kept.with_row_index("~index").filter(~pl.col("~index").is_in(list(bad))).drop("~index")
 
 
 def _narrow(frame: pl.DataFrame) -> pl.DataFrame:

@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError
+from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError, UsageError
+from schemas.lateness import LatePolicy
 
 
 def load(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Files, folders or globs: NDJSON, .gz, .zst, Bundles, $export folders.")
-    ],
     mart: Annotated[Path, typer.Option(help="The mart: a DuckDB file, made when it is not there.")],
     source: Annotated[str, typer.Option(help="Name of the source; rows of different sources never mix.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders or globs: NDJSON, .gz, .zst, Bundles, $export folders.")
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -33,6 +34,19 @@ def load(
     sample: Annotated[
         float, typer.Option(help="Share of rows that fhir.resources checks too; 1 checks all and quarantines by it.")
     ] = 0.01,
+    deletes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File of deletes: Bundles of DELETE entries, or CSV lines resource_type,id[,last_updated]; repeatable."
+        ),
+    ] = None,
+    late_policy: Annotated[
+        LatePolicy,
+        typer.Option(help="Rows whose meta.lastUpdated is behind the event watermark: take, refuse or drop them."),
+    ] = LatePolicy.MERGE,
+    lateness: Annotated[
+        str, typer.Option(help="How far a row may be behind the newest of its type without being late, e.g. 36h, 2d.")
+    ] = "0",
     preferred_units: Annotated[
         Path | None,
         typer.Option(help="CSV with columns loinc, ucum: units of your choice, before the project's."),
@@ -65,7 +79,7 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.cli.instant import instant
-    from flows.settings import LoadSettings
+    from flows.settings import LoadSettings, duration
     from sources.crosswalks import read_crosswalk
     from transforms.sample import Sampling
 
@@ -81,11 +95,16 @@ def load(
         preferred_units=preferred_units,
         crosswalk=read_crosswalk(crosswalk or ()),
         replaces=replaces,
+        late_policy=late_policy,
+        lateness=duration(lateness),
     )
+    inputs, deletes = inputs or [], deletes or []
+    if not inputs and not deletes:
+        raise UsageError("nothing to load was named: give a file, a folder or a glob")
     if prefect:
         from flows.load import run_with_prefect
 
-        report = run_with_prefect(inputs, settings)
+        report = run_with_prefect(inputs, settings, deletes)
     else:
         from flows.cli.progress import watching
         from flows.drain import draining
@@ -93,7 +112,7 @@ def load(
         from sources.files import FileSource
 
         with draining(grace) as drain, watching(quiet=as_json) as watch:
-            report = run_load(FileSource(inputs, settings.limits), settings, watch, drain)
+            report = run_load(FileSource(inputs, settings.limits, deletes=deletes), settings, watch, drain)
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:

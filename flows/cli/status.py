@@ -30,6 +30,7 @@ def status(mart: MartOption, as_json: JsonOption = False) -> None:
     from flows.cli.show import print_rows
 
     print_rows("tables", found["tables"])
+    print_rows("deleted", found["deleted"])
     print_rows("sources", found["sources"])
     print_rows("last loads", [_short(load) for load in found["loads"]])
     print_rows("quarantine", found["quarantine"])

@@ -27,6 +27,10 @@ def print_report(report: LoadReport, mart: Path) -> None:
     console.print(table)
     speed = f"{report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s"
     console.print(f"{report.status}: {total.read:,} resources, {speed} (load {report.load_id})")
+    if late := sum(report.late.values()):
+        console.print(f"late: {late:,} rows were older than the newest of their type that was loaded before")
+    if pairs := sum(report.conflicts.values()):
+        console.print(f"{pairs:,} pairs of versions are in conflict: see code version_conflict in etl.validation")
     if report.unmapped:
         _print_unmapped(console, report)
     if total.quarantined:

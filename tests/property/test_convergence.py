@@ -16,58 +16,9 @@ from flows.runner import run_load
 from flows.settings import LoadSettings
 from sources.memory import MemorySource
 from sources.source import ReadLimits
-from tests.stores.desk import Desk, Row, Version, at, fold
+from tests.property.histories import IDS, MOMENTS, VERSION_IDS
+from tests.stores.desk import Row, Version, at, fold
 from transforms.sample import Sampling
-
-IDS = st.sampled_from("abc")
-VERSION_IDS = st.sampled_from([None, "1", "2", "9", "10", "007", "7", "a", "B"])
-MOMENTS = st.integers(0, 4)
-
-VERSIONS = st.builds(
-    lambda i, b, v, t, n, k: Version(i, f"{b}@{t}.{n}", v, at(t), n, k),
-    IDS,
-    st.sampled_from("xy"),
-    VERSION_IDS,
-    MOMENTS,
-    st.sampled_from([0, 1, 999]),
-    st.sampled_from(["Medication", "Basic", "Flag"]),
-)
-# Without meta: the content stands alone and its time is when it was seen.
-SIGHTINGS = st.builds(
-    lambda i, b, t, k: Version(i, b, None, at(t), 0, k),
-    IDS,
-    st.sampled_from("xyz"),
-    MOMENTS,
-    st.sampled_from(["Medication", "Basic"]),
-)
-ARRIVALS = st.lists(
-    st.tuples(st.sampled_from(["north", "south"]), st.one_of(VERSIONS, SIGHTINGS)), min_size=1, max_size=14
-)
-
-
-@given(ARRIVALS, st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_commits_converge(arrived: list[tuple[str, Version]], data: st.DataObject) -> None:
-    """Two random ways to bring in the same versions give the fold, and every line has one disposition."""
-    main, history = fold(arrived)
-    for _ in range(2):
-        repeats = data.draw(st.lists(st.sampled_from(arrived), max_size=4))
-        order = data.draw(st.permutations(arrived + repeats))
-        with tempfile.TemporaryDirectory() as folder:
-            desk = Desk(Path(folder))
-            read = 0
-            while order:
-                load = [order.pop(0) for _ in range(data.draw(st.integers(1, len(order))))]
-                for source in ("north", "south"):
-                    mine = [v for s, v in load if s == source]
-                    cut = data.draw(st.integers(0, len(mine)))
-                    files = [f for f in (mine[:cut], mine[cut:]) if f]
-                    if files:
-                        read += desk.load(*files, source=source).read
-            assert read == len(arrived) + len(repeats)
-            assert desk.main() == main
-            assert desk.history() == history
-            desk.connection.close()
 
 
 # End to end, versions are lines of JSON and hashes are those of the lines.
@@ -92,8 +43,19 @@ LINES = st.builds(
     st.one_of(st.none(), MOMENTS),
     st.sampled_from("xy"),
 )
+
+
+def _delete_line(kind: str, identity: str, moment: int | None) -> bytes:
+    entry = {"request": {"method": "DELETE", "url": f"{kind}/{identity}"}}
+    meta = {} if moment is None else {"meta": {"lastUpdated": at(moment).isoformat()}}
+    return json.dumps({"resourceType": "Bundle", "type": "batch", **meta, "entry": [entry]}).encode()
+
+
+DELETES = st.builds(_delete_line, st.sampled_from(["Medication", "Basic"]), IDS, st.one_of(st.none(), MOMENTS))
 BAD = st.sampled_from([b"{", b'{"resourceType":"Medication"}', b"null"])
-FILES = st.lists(st.tuples(MOMENTS, st.lists(st.one_of(LINES, LINES, LINES, BAD), min_size=1)), min_size=1, max_size=4)
+FILES = st.lists(
+    st.tuples(MOMENTS, st.lists(st.one_of(LINES, LINES, LINES, DELETES, BAD), min_size=1)), min_size=1, max_size=4
+)
 
 
 @given(FILES, st.data())
@@ -101,7 +63,7 @@ FILES = st.lists(st.tuples(MOMENTS, st.lists(st.one_of(LINES, LINES, LINES, BAD)
 def test_loads_converge(files: list[tuple[int, list[bytes]]], data: st.DataObject) -> None:
     """Files loaded in any order, some twice, in chunks of any size end in the fold over their lines."""
     arrived = [("s", v) for seen, lines in files for line in lines if (v := _version(line, at(seen))) is not None]
-    main, history = fold(arrived)
+    expected = fold(arrived)
     order = data.draw(st.permutations(files + data.draw(st.lists(st.sampled_from(files), max_size=1))))
     limits = ReadLimits(chunk_bytes=data.draw(st.integers(1, 300)))
     with tempfile.TemporaryDirectory() as folder:
@@ -112,8 +74,8 @@ def test_loads_converge(files: list[tuple[int, list[bytes]]], data: st.DataObjec
             assert all(c.balanced() for c in report.resources.values())
             assert report.total().read == len(lines)
             assert report.total().quarantined == sum(_version(line, at(0)) is None for line in lines)
-        assert _stored(mart, "main") == main
-        assert _stored(mart, "history") == history
+        assert _stored(mart, "main") == expected.main
+        assert _stored(mart, "history") == expected.history
 
 
 def _version(line: bytes, seen: datetime) -> _Sent | None:
@@ -121,10 +83,13 @@ def _version(line: bytes, seen: datetime) -> _Sent | None:
         resource = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(resource, dict) or "id" not in resource:
+    if not isinstance(resource, dict) or not resource.keys() & {"id", "entry"}:
         return None
     meta = resource.get("meta", {})
     time = datetime.fromisoformat(meta["lastUpdated"]) if "lastUpdated" in meta else seen
+    if "entry" in resource:
+        kind, identity = resource["entry"][0]["request"]["url"].split("/")
+        return _Sent(identity, line.decode(), None, time, type=kind, deleted=True)
     return _Sent(resource["id"], line.decode(), meta.get("versionId"), time, type=resource["resourceType"])
 
 

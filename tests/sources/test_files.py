@@ -34,16 +34,19 @@ def test_any_name_is_read_by_its_content(tmp_path: Path, drain: Drain) -> None:
 
 
 def test_manifest_and_ignored_files_are_told(tmp_path: Path) -> None:
-    """For those who load deletions later and those who wonder what was passed over."""
+    """For those who move read cursors and those who wonder what was passed over."""
     output, deleted = [{"url": "a.ndjson"}], [{"url": "d.ndjson"}]
     members = {"transactionTime": "2024-01-01T00:00:00Z", "output": output, "deleted": deleted}
     (tmp_path / "manifest.json").write_text(json.dumps(members))
     for name in ("a.ndjson", "d.ndjson", "note.txt"):
         (tmp_path / name).write_bytes(b"{}\n")
     source = FileSource([tmp_path])
-    assert [Path(each.uri).name for each in source.partitions()] == ["a.ndjson"]
+    assert [(Path(each.uri).name, each.deletes) for each in source.partitions()] == [
+        ("a.ndjson", False),
+        ("d.ndjson", True),
+    ]
     assert [file.name for manifest in source.manifests for file in manifest.deleted] == ["d.ndjson"]
-    assert [Path(each).name for each in source.ignored] == ["d.ndjson", "manifest.json", "note.txt"]
+    assert [Path(each).name for each in source.ignored] == ["manifest.json", "note.txt"]
 
 
 def test_a_named_file_has_the_time_of_the_manifest_beside_it(tmp_path: Path) -> None:

@@ -129,12 +129,35 @@ def test_a_manifest_stands_for_its_files(tmp_path: Path) -> None:
 
 
 def test_deleted_and_error_files_are_no_data(tmp_path: Path) -> None:
-    """In a folder and in a glob, even one that does not match the manifest."""
+    """In a folder and in a glob, even one that does not match the manifest; those of deletes stand apart."""
     _make(tmp_path, "a.ndjson", "del.ndjson", "err.ndjson")
     _manifest(tmp_path / "manifest.json", "a.ndjson", deleted=["del.ndjson"], error=["err.ndjson"])
-    assert _names(tmp_path, select([tmp_path]).files) == ["a.ndjson"]
-    assert _names(tmp_path, select([f"{tmp_path}/*.ndjson"]).files) == ["a.ndjson"]
+    for inputs in (tmp_path, f"{tmp_path}/*.ndjson", tmp_path / "manifest.json"):
+        found = select([inputs])
+        assert _names(tmp_path, found.files) == ["a.ndjson"]
+        assert _names(tmp_path, found.deletes) == ["del.ndjson"]
     assert _names(tmp_path, select([tmp_path / "del.ndjson"]).files) == ["del.ndjson"]
+
+
+def test_files_of_deletes_by_name(tmp_path: Path) -> None:
+    """They alone are enough; one that is in a folder of inputs too is taken once, as one of deletes."""
+    _make(tmp_path, "in/a.ndjson", "in/gone.ndjson", "gone.csv")
+    found = select([tmp_path / "in"], [tmp_path / "in/gone.ndjson", tmp_path / "gone.csv", tmp_path / "gone.csv"])
+    assert _names(tmp_path, found.files) == ["in/a.ndjson"]
+    assert _names(tmp_path, found.deletes) == ["in/gone.ndjson", "gone.csv"]
+    assert select([], [tmp_path / "gone.csv"]).files == ()
+    for wrong, what in ((tmp_path / "in", "is a folder"), (tmp_path / "none", "no such file of deletes")):
+        with pytest.raises(UsageError, match=what):
+            select([], [wrong])
+
+
+def test_missing_deletes_are_refused(tmp_path: Path) -> None:
+    """An export without its files of deletes would leave rows that are gone."""
+    _make(tmp_path, "a.ndjson")
+    manifest = _manifest(tmp_path / "manifest.json", "a.ndjson", deleted=["del.ndjson"])
+    for inputs in (tmp_path, manifest):
+        with pytest.raises(IntegrityError, match=r"of 2 files listed, 1 missing: del\.ndjson"):
+            select([inputs])
 
 
 @pytest.mark.parametrize("named", [True, False])

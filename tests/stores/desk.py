@@ -47,10 +47,13 @@ class Version:
     nanos: int = 0
     type: str = "Medication"
     status: str | None = None
+    deleted: bool = False
 
     @property
     def content_hash(self) -> bytes:
         """The hash of what a line of this version would hold."""
+        if self.deleted:
+            return hashlib.sha256(f"DELETE {self.type}/{self.id}/{self.version_id}/{self.body}".encode()).digest()
         return hashlib.sha256(f"{self.type}/{self.id}/{self.version_id}/{self.body}".encode()).digest()
 
     def row(self, source: str) -> Row:
@@ -58,30 +61,44 @@ class Version:
         return source, self.type, self.id, self.version_id, self.time, self.nanos, self.content_hash
 
 
-def fold(arrived: Iterable[tuple[str, Version]]) -> tuple[set[Row], set[Row]]:
-    """Current rows and history of (source, version) pairs: of equal contents the latest, then the greatest K."""
-    contents: dict[tuple[str, str, str], dict[bytes, Row]] = defaultdict(dict)
+@dataclass
+class Fold:
+    """What a mart must hold: current rows, history, and the deletes, each with whether it is the current version."""
+
+    main: set[Row] = field(default_factory=set)
+    history: set[Row] = field(default_factory=set)
+    deletes: set[tuple[Row, bool]] = field(default_factory=set)
+
+
+def fold(arrived: Iterable[tuple[str, Version]]) -> Fold:
+    """The fold of (source, version) pairs over K: of equal contents the latest, then the greatest K."""
+    contents: dict[tuple[str, str, str], dict[tuple[bool, bytes], Row]] = defaultdict(dict)
     for source, version in arrived:
         row = version.row(source)
         same = contents[row[:3]]
-        known = same.get(version.content_hash)
+        content = version.deleted, version.content_hash
+        known = same.get(content)
         if known is None or known[4:6] < row[4:6]:
-            same[version.content_hash] = row
-    main, history = set(), set()
+            same[content] = row
+    made = Fold()
     for rows in contents.values():
-        *older, newest = sorted(rows.values(), key=_order)
-        main.add(newest)
-        history.update(older)
-    return main, history
+        ordered = sorted(rows.items(), key=lambda item: _order(item[1], item[0][0]))
+        for (deleted, _), row in ordered:
+            newest = row == ordered[-1][1]
+            if deleted:
+                made.deletes.add((row, newest))
+            else:
+                (made.main if newest else made.history).add(row)
+    return made
 
 
-def _order(row: Row) -> tuple[datetime, int, int, int, str, bytes]:
+def _order(row: Row, deleted: bool) -> tuple[datetime, int, int, int, str, bool, bytes]:
     *_, version, time, nanos, content_hash = row
     if version is None:
-        return time, nanos, 0, 0, "", content_hash
+        return time, nanos, 0, 0, "", deleted, content_hash
     if version.isascii() and version.isdigit():
-        return time, nanos, 1, int(version), version, content_hash
-    return time, nanos, 2, 0, version, content_hash
+        return time, nanos, 1, int(version), version, deleted, content_hash
+    return time, nanos, 2, 0, version, deleted, content_hash
 
 
 @dataclass
@@ -124,6 +141,25 @@ class Desk:
         assert len(set(rows)) == len(rows)
         return set(rows)
 
+    def deletes(self) -> set[tuple[Row, bool]]:
+        """Every delete, with whether it is the current version; fails when one is there twice."""
+        rows = self.connection.execute(
+            "SELECT source, resource_type, id, version_id, last_updated, last_updated_nanos, content_hash, "
+            "superseded_by IS NULL FROM etl.tombstone"
+        ).fetchall()
+        assert len({row[:7] for row in rows}) == len(rows)
+        return {(row[:7], row[7]) for row in rows}
+
+    def holds(self) -> Fold:
+        """All of it, as the fold says it."""
+        return Fold(self.main(), self.history(), self.deletes())
+
+    def conflicts(self) -> list[tuple[str, str, str]]:
+        """Type, id and code of what was found about versions, sorted."""
+        return self.connection.execute(
+            "SELECT resource_type, id, code FROM etl.validation WHERE code LIKE 'version\\_%' ESCAPE '\\' ORDER BY ALL"
+        ).fetchall()
+
     def current(self, identity: str = "a") -> str | None:
         """The versionId of the current medication of this id."""
         rows = self.connection.execute("SELECT version_id FROM main.medication WHERE id = ?", [identity]).fetchall()
@@ -142,10 +178,12 @@ def staged(stage: Stage, files: Sequence[Sequence[Version]]) -> StagedUnit:
     """The files as they stand in the staging area, each with its receipt."""
     unit = StagedUnit()
     for number, versions in enumerate(files):
-        unit.tables += stage.write_tables(frames(versions))
+        unit.tables += stage.write_tables(frames([v for v in versions if not v.deleted]))
+        unit.deletes += stage.write_deletes(deletes_frame([v for v in versions if v.deleted]))
         partition = Partition(f"/in/{number}.ndjson", size=len(versions))
         counts: dict[str, Counts] = {}
         for version in versions:
+            unit.latest[version.type] = max(version.time, unit.latest.get(version.type, version.time))
             counts.setdefault(version.type, Counts()).read += 1
         digest = hashlib.sha256(repr(versions).encode()).digest()
         unit.receipts.append(Receipt(partition, digest, len(versions), T0, False, counts))
@@ -157,13 +195,7 @@ def frames(versions: Sequence[Version]) -> dict[str, pl.DataFrame]:
     made = {}
     for table in ("medication", "resource"):
         rows = [v for v in versions if (v.type == "Medication") == (table == "medication")]
-        columns: dict[str, pl.Series] = {
-            "id": pl.Series([v.id for v in rows], dtype=pl.String),
-            "version_id": pl.Series([v.version_id for v in rows], dtype=pl.String),
-            "last_updated": pl.Series([v.time for v in rows], dtype=pl.Datetime("us", "UTC")),
-            "last_updated_nanos": pl.Series([v.nanos for v in rows], dtype=pl.Int16),
-            "content_hash": pl.Series([v.content_hash for v in rows], dtype=pl.Binary),
-        }
+        columns = _identity(rows)
         if table == "resource":
             columns["type"] = pl.Series([v.type for v in rows], dtype=pl.String)
             columns["json"] = pl.Series([v.body for v in rows], dtype=pl.String)
@@ -172,3 +204,19 @@ def frames(versions: Sequence[Version]) -> dict[str, pl.DataFrame]:
         if rows:
             made[table] = pl.DataFrame(columns)
     return made
+
+
+def deletes_frame(versions: Sequence[Version]) -> pl.DataFrame:
+    """Deletes as a worker makes them."""
+    kinds = pl.Series([v.type for v in versions], dtype=pl.String)
+    return pl.DataFrame({"resource_type": kinds, **_identity(versions)})
+
+
+def _identity(versions: Sequence[Version]) -> dict[str, pl.Series]:
+    return {
+        "id": pl.Series([v.id for v in versions], dtype=pl.String),
+        "version_id": pl.Series([v.version_id for v in versions], dtype=pl.String),
+        "last_updated": pl.Series([v.time for v in versions], dtype=pl.Datetime("us", "UTC")),
+        "last_updated_nanos": pl.Series([v.nanos for v in versions], dtype=pl.Int16),
+        "content_hash": pl.Series([v.content_hash for v in versions], dtype=pl.Binary),
+    }

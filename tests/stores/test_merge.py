@@ -149,6 +149,4 @@ def test_history_holds_each_other_version_once(desk: Desk) -> None:
     versions = [Version(i, b, v, at(t)) for i, b, v, t in itertools.product("ab", "xy", ("1", "2"), (0, 1))]
     for step in (1, 3, 5, 7):
         desk.load(versions[::step], versions[step::2])
-    main, history = fold(("s", v) for v in versions)
-    assert desk.main() == main
-    assert desk.history() == history
+    assert desk.holds() == fold(("s", v) for v in versions)

@@ -13,8 +13,8 @@ import pytest
 
 from schemas.errors import StorageError
 from schemas.records import Rejection
-from stores.merge import STAGE_ROW
 from stores.staging import Stage, clean_staging, quarantine_id, staging_root
+from stores.step import STAGE_ROW
 
 SEEN = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -27,13 +27,16 @@ def rows(*ids: str) -> pl.DataFrame:
     return pl.DataFrame({"id": ids, "last_updated": times})
 
 
-def test_the_latest_time_of_a_file_is_told(tmp_path: Path) -> None:
-    """Of each type, where a table holds several."""
+def test_the_types_of_deletes_are_told(tmp_path: Path) -> None:
+    """Deletes of all types stand in one file, numbered with the other rows; none, no file."""
     stage = Stage(tmp_path / "mart", "load")
-    mixed = rows("a", "b", "c").with_columns(type=pl.Series(["X", "Y", "X"]))
-    one, many = stage.write_tables({"t": rows("a", "b"), "resource": mixed})
-    assert one.latest == {"": datetime(2024, 1, 2, tzinfo=UTC)}
-    assert many.latest == {"X": datetime(2024, 1, 3, tzinfo=UTC), "Y": datetime(2024, 1, 2, tzinfo=UTC)}
+    mixed = rows("a", "b", "c").with_columns(resource_type=pl.Series(["Y", "X", "Y"]))
+    (made,) = stage.write_deletes(mixed)
+    (other,) = stage.write_tables({"t": mixed})
+    assert (made.table, made.types, made.rows, other.types) == ("tombstone", ("X", "Y"), 3, ())
+    numbers = pl.concat([pl.read_parquet(one.path)[STAGE_ROW] for one in (made, other)])
+    assert numbers.n_unique() == 6
+    assert stage.write_deletes(mixed.clear()) == stage.write_deletes(None) == []
 
 
 def test_rows_are_numbered_across_files(tmp_path: Path) -> None:

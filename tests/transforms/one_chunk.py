@@ -13,7 +13,8 @@ import polars as pl
 from schemas.records import Chunk, ChunkKind
 from schemas.tables import tables_by_type
 from transforms.decode.fhir import Decoder
-from transforms.partition import ChunkResult, Tools, transform
+from transforms.partition import Tools, transform
+from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
 
 AS_OF = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)

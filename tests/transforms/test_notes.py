@@ -13,7 +13,7 @@ from schemas.notes import Note, note_of
 from schemas.records import Finding
 from tests.transforms.one_chunk import observation, rows, run, written
 from transforms.findings import findings_frame, notes_frame
-from transforms.partition import ChunkResult
+from transforms.result import ChunkResult
 from transforms.times.flags import BITS
 
 LEAP, ZERO, BEYOND = "2016-12-31T23:59:60Z", "2024-01-01T00:00:00-00:00", "0001-01-01T00:00:00+01:00"

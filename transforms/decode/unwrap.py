@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 import msgspec
 import polars as pl
 
+from schemas.fhir_types import resource_types
+from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, ChunkKind
 from transforms.decode.careful import Fault, Refused, fault_of, lacks_id, resource_type
+from transforms.decode.deletes import Delete, delete_of, delete_of_line
 from transforms.decode.lines import Lines, is_text, split_lines, type_when_first
 
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")(urn:[^"\\]+)"')
@@ -30,16 +33,33 @@ class _Entry(msgspec.Struct):
     resource: msgspec.Raw = msgspec.Raw()
 
 
+class _Meta(msgspec.Struct):
+    lastUpdated: str | None = None
+
+
+_META = msgspec.json.Decoder(_Meta)
+_NO_DELETE = Fault(Reason.INVALID_DELETE, None, Reason.INVALID_DELETE.meaning)
 _ENTRY = msgspec.json.Decoder(_Entry)
 _RESOURCE = msgspec.json.Decoder(_Resource)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A chunk without its Bundles: resources, the rows that could not be taken out of theirs, and deletes."""
+
+    lines: Lines
+    refused: list[Refused]
+    deletes: list[Delete]
+
+
 @dataclass(slots=True)
 class _Made:
-    """Resources taken out of Bundles, in order."""
+    """Resources and deletes taken out of Bundles, in order. ``only_deletes``: resources are refused."""
 
+    only_deletes: bool = False
+    deletes: list[Delete] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     texts: list[bytes] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
@@ -53,25 +73,38 @@ class _Made:
         self.places.append(place)
 
 
-def resources_of(chunk: Chunk, *, hashed: bool = True) -> tuple[Lines, list[Refused]]:
-    """The resources of a chunk, and the rows that could not be taken out of their Bundle.
+def resources_of(chunk: Chunk, *, hashed: bool = True) -> Opened:
+    """The resources and deletes of a chunk.
 
-    Of an ENTRY chunk every line is opened, of others only the lines that are Bundles. Not ``hashed``: content hashes
-    may be null.
+    Of an ENTRY chunk every line is opened, of a DELETE chunk every line is a delete, of others only the lines that are
+    Bundles are opened. Not ``hashed``: content hashes may be null.
     """
     lines = split_lines(chunk, hashed=hashed)
+    made = _Made(chunk.deletes)
+    if chunk.kind is ChunkKind.DELETE:
+        found = (delete_of_line(lines.payload(row), _place(lines, row)) for row in range(lines.frame.height))
+        return Opened(*_as_lines(made), [delete for delete in found if delete is not None])
     if chunk.kind is ChunkKind.ENTRY:
-        made = _Made()
+        bundle = _Bundle(chunk.references, chunk.updated)
         for row in range(lines.frame.height):
-            _entry(lines.payload(row), _place(lines, row), chunk.references, made, 0)
-        return _as_lines(made)
+            _entry(lines.payload(row), _place(lines, row), bundle, made, 0)
+        return Opened(*_as_lines(made), made.deletes)
     bundles = _bundle_rows(lines)
-    if not bundles:
-        return lines, []
-    made = _Made()
     for row in bundles:
         _bundle(lines.payload(row), _place(lines, row), made, 0)
-    return _joined(lines, bundles, *_as_lines(made))
+    rest, refused = _joined(lines, bundles, *_as_lines(made)) if bundles else (lines, [])
+    if chunk.deletes:
+        refused += _no_deletes(rest, lines.frame.height - len(bundles))
+    return Opened(rest, refused, made.deletes)
+
+
+def _no_deletes(lines: Lines, rows: int) -> Iterator[Refused]:
+    """The first ``rows`` lines, which are no Bundles, where only deletes are expected; unreadable ones are left to the
+    decoder."""
+    for row in range(rows):
+        kind = resource_type(lines.payload(row))
+        if isinstance(kind, str):
+            yield Refused(row, kind if kind in resource_types() else UNKNOWN_TYPE, _NO_DELETE)
 
 
 def _bundle_rows(lines: Lines) -> list[int]:
@@ -90,8 +123,17 @@ def _place(lines: Lines, row: int) -> tuple[int, int]:
     return lines.frame["line"][row], lines.frame["offset"][row]
 
 
+@dataclass(frozen=True, slots=True)
+class _Bundle:
+    """What entries take from their Bundle: what its `urn:` URLs stand for, and its `meta.lastUpdated`."""
+
+    references: Mapping[str, str]
+    updated: str | None
+
+
 def _bundle(line: bytes, place: tuple[int, int], made: _Made, depth: int) -> None:
-    """The entries of a whole Bundle, then the Bundle without them, when it has an id of its own."""
+    """The entries of a whole Bundle, then the Bundle without them, when it has an id of its own and is more than a
+    carrier of deletes."""
     try:
         parts = _OBJECT.decode(line)
         entries = _ENTRIES.decode(parts.pop("entry", msgspec.Raw(b"[]")))
@@ -99,12 +141,20 @@ def _bundle(line: bytes, place: tuple[int, int], made: _Made, depth: int) -> Non
         made.add(line, line, place, fault_of(error, line))
         return
     raw = [bytes(e) for e in entries]
-    references = dict(_references(raw))
+    bundle = _Bundle(dict(_references(raw)), _updated(parts.get("meta")))
+    before = len(made.deletes)
     for entry in raw:
-        _entry(entry, place, references, made, depth)
-    if "id" in parts:
+        _entry(entry, place, bundle, made, depth)
+    if "id" in parts and not made.only_deletes and not 0 < len(raw) == len(made.deletes) - before:
         envelope = b"{" + b",".join(msgspec.json.encode(k) + b":" + bytes(v) for k, v in parts.items()) + b"}"
         made.add(envelope, envelope, place)
+
+
+def _updated(meta: msgspec.Raw | None) -> str | None:
+    try:
+        return _META.decode(meta).lastUpdated if meta else None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
 
 
 def _references(entries: list[bytes]) -> Iterator[tuple[str, str]]:
@@ -120,7 +170,11 @@ def _references(entries: list[bytes]) -> Iterator[tuple[str, str]]:
             yield entry.fullUrl, f"{resource.resourceType}/{ident}"
 
 
-def _entry(line: bytes, place: tuple[int, int], references: Mapping[str, str], made: _Made, depth: int) -> None:
+def _entry(line: bytes, place: tuple[int, int], bundle: _Bundle, made: _Made, depth: int) -> None:
+    delete = delete_of(line, place, bundle.updated)
+    if delete is not None:
+        made.deletes.append(delete)
+        return
     try:
         entry = _ENTRY.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -128,11 +182,16 @@ def _entry(line: bytes, place: tuple[int, int], references: Mapping[str, str], m
         return
     resource = bytes(entry.resource)
     if not resource or resource == b"null":
-        return  # a search mode, a DELETE: no resource
+        if made.only_deletes:
+            made.add(line, line, place, _NO_DELETE)
+        return  # a search mode, a GET: no resource
     if depth < _NESTED_LIMIT and b'"Bundle"' in resource and resource_type(resource) == "Bundle":
         _bundle(resource, place, made, depth + 1)
         return
-    made.add(resource, _resolved(resource, entry.fullUrl, references), place)
+    if made.only_deletes:
+        made.add(resource, resource, place, _NO_DELETE)
+        return
+    made.add(resource, _resolved(resource, entry.fullUrl, bundle.references), place)
 
 
 def _resolved(resource: bytes, full_url: str, references: Mapping[str, str]) -> bytes:

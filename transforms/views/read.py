@@ -49,7 +49,8 @@ class ViewReader:
         """
         if isinstance(item, OversizedLine):
             return ViewRows(self.empty(), 0, Counter([Reason.LINE_TOO_LONG]))
-        lines, bad = resources_of(item, hashed=False)
+        opened = resources_of(item, hashed=False)
+        lines, bad = opened.lines, opened.refused
         types, untold = types_of(lines, {r.row for r in bad})
         rows = types.filter(pl.col("type") == self._asked.resource_type)["row"]
         reasons = Counter(r.fault.reason for r in (*bad, *untold))
