@@ -26,6 +26,7 @@ from stores.overview import table_rows
 from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
 from stores.staging import Stage, clean_staging
+from stores.tail import TailReceipt
 from stores.views import views_of
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
@@ -181,19 +182,22 @@ class LoadSession:
             commit(connection, unit, self.report, self._tables)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
+        self._mart.note(connection)
         self.stage.discard([t.path for t in (*unit.tables, *unit.views)] + unit.rejections + unit.findings)
 
 
 @contextmanager
-def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
+def open_session(settings: LoadSettings, lost: Sequence[TailReceipt] = ()) -> Iterator[LoadSession]:
     """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
 
-    Raises LockedError, StorageError or UsageError when the mart cannot be had.
+    ``lost`` are partitions of a mart under repair, to be read again with the time that they had.
+
+    Raises LockedError, StorageError or UsageError when the mart cannot be had, IntegrityError when it lost work.
     """
     now = datetime.now(UTC)
     preferred = read_preferred_units(settings.preferred_units)
-    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now)
-    mart = Mart(settings.mart, memory=settings.memory)
+    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, options=settings.options())
+    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost))
     with ExitStack() as stack:
         mart.must_be_possible()
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
@@ -202,7 +206,8 @@ def open_session(settings: LoadSettings) -> Iterator[LoadSession]:
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
         with mart.connect(wait=settings.wait) as connection:
+            mart.note(connection)
             views = views_of(connection)
             newest = max((view.added_at for view in views), default=None)
-            receipts = Receipts(connection, settings.source, newest)
+            receipts = Receipts(connection, settings.source, newest, lost)
         yield LoadSession(settings, mart, stage, report, receipts, views, preferred)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +49,25 @@ class LoadSettings:
                 known_zone(self.zone)
             except UsageError as error:
                 raise UsageError(f"--zone: {error}") from None
+
+    def options(self) -> dict[str, str]:
+        """The options that shape rows, in words; :meth:`from_options` takes them back."""
+        units = self.preferred_units and self.preferred_units.absolute()
+        told = {"sample": repr(self.sampling.rate), "zone": self.zone, "preferred_units": units}
+        return {name: str(value) for name, value in told.items() if value is not None}
+
+    @classmethod
+    def from_options(cls, mart: Path, source: str, options: Mapping[str, str], wait: float) -> LoadSettings:
+        """The settings of a load that shapes its rows as one with these options did."""
+        units = options.get("preferred_units")
+        return cls(
+            mart,
+            source,
+            sampling=Sampling(float(options["sample"])) if "sample" in options else Sampling(),
+            wait=wait,
+            zone=options.get("zone"),
+            preferred_units=Path(units) if units else None,
+        )
 
     @property
     def workers(self) -> int:

@@ -134,6 +134,7 @@ class LoadReport:
     seconds: float = 0.0
     refused: list[str] = field(default_factory=list)  # files refused whole, with the reason
     views: dict[str, int] = field(default_factory=dict)  # lines that a view of the mart alone refused, by view
+    options: Mapping[str, str] = field(default_factory=dict)  # of the load, that shape its rows; kept with its commits
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from uuid import uuid4
 
 import duckdb
 import polars as pl
@@ -43,7 +45,8 @@ def commit(
         _refused(connection, unit, report, counts, now)
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
-        _insert(connection, "receipt", _receipts(connection, unit, report, now))
+        commit_id = _numbered(connection, unit, report, now)
+        _insert(connection, "receipt", _receipts(connection, unit, report, now, commit_id))
         _watermarks(connection, unit, report, tables, now)
         for name, one in counts.items():
             report.count(name).add(one)
@@ -157,8 +160,25 @@ def _unread(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:
     ]
 
 
+def _numbered(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, now: datetime) -> str:
+    """Give the commit a name and the next number."""
+    ((number,),) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM etl.commit").fetchall()
+    commit_id = uuid4().hex
+    made = {
+        "commit_id": commit_id,
+        "number": number,
+        "load_id": report.load_id,
+        "source": report.source,
+        "committed_at": now,
+        "receipts": len(unit.receipts),
+        "options": json.dumps(dict(report.options)),
+    }
+    _insert(connection, "commit", [made])
+    return commit_id
+
+
 def _receipts(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, now: datetime
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, now: datetime, commit_id: str
 ) -> list[dict[str, object]]:
     """The unit's receipts, in place of earlier ones of the same bytes."""
     if not unit.receipts:
@@ -169,7 +189,7 @@ def _receipts(
         "WHERE r.source = ? AND r.sha256 = n.sha256 AND r.as_of <= n.as_of",
         [report.source],
     )
-    return [_receipt(receipt, report, now) for receipt in unit.receipts]
+    return [_receipt(receipt, report, now) | {"commit_id": commit_id} for receipt in unit.receipts]
 
 
 def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, object]:

@@ -17,7 +17,7 @@ from schemas.table import IDENTITY, Column, Element, Table
 from stores.result_views import result_views
 from stores.sql import quoted
 
-MART_VERSION = 3
+MART_VERSION = 4
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
 STORED, STORED_HISTORY = "stored", "stored_history"  # schemas of what `main` and `history` show

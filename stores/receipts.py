@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
+
+from stores.tail import TailReceipt
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
-    ``again``: it must be read again, for a view that was added since.
+    ``again``: it must be read again, for a view that was added since or because it was lost.
     """
 
     as_of: datetime
@@ -24,8 +27,14 @@ class Known:
 class Receipts:
     """The receipts of one source, read once when a load begins."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None = None) -> None:
-        """``since``: when the newest view of the mart was added."""
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        source: str,
+        since: datetime | None = None,
+        lost: Sequence[TailReceipt] = (),
+    ) -> None:
+        """``since``: when the newest view of the mart was added; ``lost``: what is to be read again as it was."""
         self._known: dict[tuple[int, str], Known] = {}
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
@@ -36,6 +45,8 @@ class Receipts:
         for size, sha256, as_of, given, resources, again in rows:
             counts = tuple((r["t"], r["n"], r["q"], r["s"]) for r in resources or ())
             self._known[size, sha256] = Known(as_of, given, counts, again)
+        for receipt in sorted(lost, key=lambda receipt: receipt.as_of):
+            self._known[receipt.size, receipt.sha256] = Known(receipt.as_of, receipt.as_of_given, (), True)
         self._sizes = {size for size, _ in self._known}
 
     def may_know(self, size: int) -> bool:
