@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= out/demo
 
-.PHONY: demo test check bench docs clean setup wheel
+.PHONY: demo test check bench torture docs clean setup wheel
 
 setup: $(VENV)/.done
 
@@ -38,6 +38,9 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.times
+
+torture: setup
+	$(BIN)/python -m benchmarks.torture
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py
