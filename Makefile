@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= out/demo
 
-.PHONY: demo test check bench docs clean setup wheel
+.PHONY: demo test check bench torture docs clean setup wheel
 
 setup: $(VENV)/.done
 
@@ -40,6 +40,9 @@ bench: setup
 	$(BIN)/python -m benchmarks.times
 	$(BIN)/python -m benchmarks.units
 	$(BIN)/python -m benchmarks.codes
+
+torture: setup
+	$(BIN)/python -m benchmarks.torture
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py

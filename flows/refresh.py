@@ -94,6 +94,7 @@ class RefreshSession(LoadSession):
     def aim(self, target: Target) -> dict[Partition, Held]:
         """Take a target; the partitions that hold its type."""
         self._target = target
+        self.report.options = {**self.report.options, "table": target.name}
         self._done: list[str] = []
         self._started = time.monotonic()
         self.worker = _Aimed(self.worker_with(Sampling(0)), target)
@@ -151,9 +152,10 @@ class RefreshSession(LoadSession):
         unit, self._unit = self._unit, StagedUnit()
         done = str(self.stage.folder / f"done-{len(self._done)}.parquet")
         try:
-            rows = refresh(connection, unit, self._target, self.report.source, self.report.load_id, done)
+            rows = refresh(connection, unit, self._target, self.report, done)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
+        self._mart.note(connection)
         self.refreshed += rows
         if Path(done).exists():
             self._done.append(done)

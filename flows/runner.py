@@ -16,6 +16,7 @@ from flows.worker import StagedChunk
 from schemas.errors import IntegrityError
 from schemas.records import Chunk, LoadReport, Partition
 from sources.source import Reading, Source
+from stores.tail import TailReceipt
 
 
 @dataclass(slots=True)
@@ -36,9 +37,14 @@ Watcher = Callable[[Progress], None]
 
 
 def run_load(
-    source: Source, settings: LoadSettings, watch: Watcher | None = None, drain: Drain | None = None
+    source: Source,
+    settings: LoadSettings,
+    watch: Watcher | None = None,
+    drain: Drain | None = None,
+    lost: Sequence[TailReceipt] = (),
 ) -> LoadReport:
-    """Load everything a source has into the mart; the report says what became of every line.
+    """Load everything a source has into the mart; the report says what became of every line. ``lost``: see
+    :func:`flows.session.open_session`.
 
     A load that is drained reads no further, commits the partitions that it has read whole, and reports `drained`; the
     same load again takes up there.
@@ -47,7 +53,7 @@ def run_load(
     others load.
     """
     partitions = source.partitions()
-    with open_session(settings) as session:
+    with open_session(settings, lost=lost) as session:
         read_all(source, session, partitions, watch, drain)
         session.finish(source.manifests, partitions)
     return session.report

@@ -34,6 +34,7 @@ from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
 from stores.replays import replace_line, replaceable
 from stores.staging import Stage, clean_staging
+from stores.tail import TailReceipt
 from stores.views import views_of
 from stores.watermarks import late_before, settle
 from transforms.sample import Sampling
@@ -270,6 +271,7 @@ class LoadSession:
             commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
+        self._mart.note(connection)
         self._accounted.update(receipt.partition for receipt in unit.receipts)
         rows = (*unit.tables, *unit.deletes, *unit.views)
         self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes)
@@ -284,22 +286,27 @@ def receipt_name(partition: Partition, digest: bytes) -> bytes:
 
 
 @contextmanager
-def open_session(settings: LoadSettings, kind: str = "load") -> Iterator[LoadSession]:
+def open_session(settings: LoadSettings, kind: str = "load", lost: Sequence[TailReceipt] = ()) -> Iterator[LoadSession]:
     """A session of a load; see :func:`open_session_of`."""
-    with open_session_of(LoadSession, settings, kind) as session:
+    with open_session_of(LoadSession, settings, kind, lost) as session:
         yield session
 
 
 @contextmanager
-def open_session_of(of_kind: type[_Session], settings: LoadSettings, kind: str) -> Iterator[_Session]:
+def open_session_of(
+    of_kind: type[_Session], settings: LoadSettings, kind: str, lost: Sequence[TailReceipt] = ()
+) -> Iterator[_Session]:
     """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
 
-    ``kind`` is what `etl.load` calls it. Raises LockedError, StorageError or UsageError when the mart cannot be had.
+    ``kind`` is what `etl.load` calls it. ``lost`` are partitions of a mart under repair, to be read again with the time
+    that they had. Raises LockedError, StorageError or UsageError when the mart cannot be had, IntegrityError when it
+    lost work.
     """
     now = datetime.now(UTC)
     preferred = read_preferred_units(settings.preferred_units)
     report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
-    mart = Mart(settings.mart, memory=settings.memory)
+    report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
+    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost))
     with ExitStack() as stack:
         mart.must_be_possible()
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
@@ -307,20 +314,21 @@ def open_session_of(of_kind: type[_Session], settings: LoadSettings, kind: str) 
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
-        before = Before(Receipts(None, settings.source)) if new else _before(made, mart, settings)
+        before = Before(Receipts(None, settings.source)) if new else _before(made, mart, settings, lost)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
         yield of_kind(settings, mart, stage, report, before, preferred, made.result)
 
 
-def _before(made: Future[None], mart: Mart, settings: LoadSettings) -> Before:
+def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
     made.result()
     with mart.connect(wait=settings.wait) as connection:
+        mart.note(connection)
         views = views_of(connection)
         newest = max((view.added_at for view in views), default=None)
         return Before(
-            Receipts(connection, settings.source, newest),
+            Receipts(connection, settings.source, newest, lost),
             views,
             settings.replaces and replaceable(connection, settings.replaces, settings.source),
             late_before(connection, settings.source, settings.lateness),

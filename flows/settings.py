@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
 from schemas.lateness import LatePolicy
 from schemas.zones.names import known_zone
+from sources.crosswalks import read_crosswalk
 from sources.source import ReadLimits
 from transforms.sample import Sampling
 
@@ -58,6 +61,32 @@ class LoadSettings:
 
         if self.lateness < timedelta(0):
             raise UsageError("--lateness is below 0: give a duration such as 36h or 2d")
+
+    def options(self) -> dict[str, str]:
+        """The options that shape rows, in words; :meth:`from_options` takes them back."""
+        units = self.preferred_units and self.preferred_units.absolute()
+        told = {"sample": repr(self.sampling.rate), "zone": self.zone, "preferred_units": units}
+        if self.crosswalk is not None:
+            told["crosswalk"] = json.dumps(sorted({str(Path(m.uri).absolute()) for m in self.crosswalk.maps}))
+        if self.late_policy is not LatePolicy.MERGE:
+            told |= {"late_policy": self.late_policy, "lateness": repr(self.lateness.total_seconds())}
+        return {name: str(value) for name, value in told.items() if value is not None}
+
+    @classmethod
+    def from_options(cls, mart: Path, source: str, options: Mapping[str, str], wait: float) -> LoadSettings:
+        """The settings of a load that shapes its rows as one with these options did."""
+        units, maps = options.get("preferred_units"), json.loads(options.get("crosswalk", "[]"))
+        return cls(
+            mart,
+            source,
+            sampling=Sampling(float(options["sample"])) if "sample" in options else Sampling(),
+            wait=wait,
+            zone=options.get("zone"),
+            preferred_units=Path(units) if units else None,
+            crosswalk=read_crosswalk([Path(path) for path in maps]),
+            late_policy=LatePolicy(options.get("late_policy", LatePolicy.MERGE)),
+            lateness=timedelta(seconds=float(options.get("lateness", "0"))),
+        )
 
     @property
     def workers(self) -> int:

@@ -172,6 +172,7 @@ class LoadReport:
     kind: str = "load"
     conflicts: dict[str, int] = field(default_factory=dict)  # pairs of versions in conflict, by type
     late: dict[str, int] = field(default_factory=dict)  # rows and deletes below the event watermark, by type
+    options: Mapping[str, str] = field(default_factory=dict)  # of the load, that shape its rows; kept with its commits
 
     def count(self, resource_type: str) -> Counts:
         """The counts of one type, made when first asked for."""

@@ -19,6 +19,7 @@ from schemas.reasons import Reason
 from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable, StagedUnit
 from schemas.table import Table
 from stores.codes import save_codes
+from stores.commits import number_commit
 from stores.ddl import RESOURCE_TABLE, contract, resource_contract
 from stores.merge import merge
 from stores.replays import replace_line, settle
@@ -59,7 +60,8 @@ def commit(
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
         save_codes(connection, unit, report, crosswalk)
-        _insert(connection, "receipt", _receipts(connection, unit, report, now))
+        commit_id = number_commit(connection, report, now, len(unit.receipts))
+        _insert(connection, "receipt", _receipts(connection, unit, report, now, commit_id))
         move_watermarks(connection, report.source, unit.latest, now)
         for name, one in counts.items():
             report.count(name).add(one)
@@ -213,7 +215,7 @@ def _unread(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:
 
 
 def _receipts(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, now: datetime
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, now: datetime, commit_id: str
 ) -> list[dict[str, object]]:
     """The unit's receipts, in place of earlier ones of the same bytes."""
     if not unit.receipts:
@@ -225,7 +227,10 @@ def _receipts(
         [report.source],
     )
     refused = _refused_lines(connection, unit)
-    return [_receipt(receipt, report, now) | {"refused": refused.get(n)} for n, receipt in enumerate(unit.receipts)]
+    return [
+        _receipt(receipt, report, now) | {"refused": refused.get(n), "commit_id": commit_id}
+        for n, receipt in enumerate(unit.receipts)
+    ]
 
 
 def _refused_lines(connection: duckdb.DuckDBPyConnection, unit: StagedUnit) -> dict[int, list[str]]:

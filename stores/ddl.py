@@ -16,7 +16,7 @@ from schemas.table import IDENTITY, Column, Element, Table
 from stores.codings import CODED, Coded
 from stores.sql import STORED, STORED_HISTORY, quoted
 
-MART_VERSION = 3
+MART_VERSION = 4
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
 RESOURCE_TABLE = "resource"
 TOMBSTONE = "tombstone"  # of schema `etl`: the deletes of all types

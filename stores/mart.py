@@ -10,27 +10,44 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 
-from schemas.errors import LockedError, StorageError, UsageError
+from schemas.errors import ClinmartError, IntegrityError, LockedError, StorageError, UsageError
 from schemas.table import Table
+from stores.commits import note_commits, refuse_loss
 from stores.ddl import MART_VERSION
+from stores.identity import mart_version
 from stores.layout import fingerprint, layout
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
 from stores.sql import STORED, STORED_HISTORY
 from stores.stored import obstacle, stored_columns
+from stores.tail import Committed, Tail, sync_folder
 
 _LOG = logging.getLogger(__name__)
 _HOLDER = re.compile(r"PID (\d+)")
+# What a disk that is full or fails comes to, anywhere in a transaction and after it.
+_DISK = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+)
 _SETTINGS = "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
 
 
 class Mart:
-    """A mart at ``path``. Connections are short: while one is open no other process can open the file, even to read."""
+    """A mart at ``path``. Connections are short: while one is open no other process can open the file, even to read.
 
-    def __init__(self, path: Path, *, threads: int | None = None, memory: str = "1GB") -> None:
+    Each compares the mart with the tail beside it, and refuses one that lost commits, unless ``repairing``.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None, memory: str = "1GB", repairing: bool = False) -> None:
         self.path = path
+        self.tail = Tail(path)
+        self._repairing = repairing
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": str(path.with_name(path.name + ".tmp")),
@@ -43,22 +60,56 @@ class Mart:
 
     @contextmanager
     def connect(self, *, read_only: bool = False, wait: float = 0.0) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An open connection in UTC. LockedError when another process holds the file for longer than ``wait``
-        seconds; UsageError when a database to be read is no mart.
+        """An open connection in UTC.
+
+        Raises LockedError when another process holds the file for longer than ``wait`` seconds, IntegrityError when
+        the mart is damaged or has lost commits, StorageError when disk or system fail, also within the block, and
+        UsageError when a database to be read is no mart.
         """
-        connection = self._open(read_only, time.monotonic() + wait)
-        try:
-            connection.execute(_SETTINGS)
+        deadline = time.monotonic() + wait
+        if not read_only and not self._repairing and self.wal.exists():
+            # To open a mart for writing removes the log that a crash left, and what could still be got out of it.
+            with self._opened(True, deadline):
+                pass
+        with self._opened(read_only, deadline) as connection:
             if read_only and mart_version(connection) is None:
                 raise self._foreign()
             yield connection
-        except duckdb.IOException as error:
+
+    @contextmanager
+    def _opened(self, read_only: bool, deadline: float) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._open(read_only, deadline)
+        try:
+            connection.execute(_SETTINGS)
+            if not self._repairing:
+                refuse_loss(connection, self.tail, self.path)
+            yield connection
+        except _DISK as error:
             raise StorageError(f"the mart {self.path} cannot be read or written: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            if "Corrupt" in str(error):
+                raise self._damaged() from error
+            raise
         finally:
             connection.close()
 
+    @property
+    def wal(self) -> Path:
+        """DuckDB's write-ahead log, which is there while the mart is written to and after a crash."""
+        return self.path.with_name(self.path.name + ".wal")
+
+    def note(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Note in the tail the commits that it lacks; only for the holder of the loader's lock."""
+        note_commits(connection, self.tail, compact=not self._repairing)
+
     def prepare(self, tables: Sequence[Table], *, wait: float = 0.0) -> None:
-        """Make the mart if it is not there, and its views anew if the models changed; refuse what is something else."""
+        """Make the mart if it is not there, and its views anew if the models changed; refuse what is something else.
+
+        Only for the holder of the loader's lock.
+        """
+        if not self.path.exists():
+            self._make(tables)
+            return
         with self.connect(wait=wait) as connection:
             found = mart_version(connection)
             models = fingerprint(tables)
@@ -70,12 +121,30 @@ class Mart:
                 raise self._other(f"has layout {found}, this clinmart needs {MART_VERSION}")
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
                 raise self._foreign()
-            connection.execute("BEGIN TRANSACTION")
-            for statement in layout(tables):
-                connection.execute(statement)
-            made = [MART_VERSION, datetime.now(UTC), version("clinmart"), models]
-            connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?, ?)", made)
-            connection.execute("COMMIT")
+            _furnish(connection, tables)
+
+    def _make(self, tables: Sequence[Table]) -> None:
+        """Make the mart aside, then put it in place: a crash leaves a whole mart or none, never a file that is neither.
+
+        What a crash left of an earlier one's log would be read into the new one; it is kept under another name.
+        """
+        fresh = Mart(self.path.with_name(self.path.name + ".new"), repairing=True)
+        try:
+            for left in (fresh.path, fresh.wal):
+                left.unlink(missing_ok=True)
+            with fresh.connect() as connection:
+                _furnish(connection, tables)
+                connection.execute("CHECKPOINT")
+            if self.wal.exists():
+                self.wal.rename(self.wal_aside())
+            fresh.path.rename(self.path)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise StorageError(f"cannot make the mart {self.path}: {error.strerror}") from error
+
+    def wal_aside(self) -> Path:
+        """A name for a log that DuckDB shall not see."""
+        return self.wal.with_name(f"{self.wal.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
 
     def _show_anew(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], models: str) -> None:
         """Bring a mart that a clinmart of other models made to these; UsageError when something would be lost."""
@@ -126,20 +195,36 @@ class Mart:
     def _foreign(self) -> UsageError:
         return UsageError(f"{self.path} is a DuckDB database but not a mart of clinmart: name another file")
 
-    def _unusable(self, said: str) -> StorageError | UsageError:
+    def _unusable(self, said: str) -> ClinmartError:
         if "not a valid DuckDB database" in said or self.path.is_dir():
+            if not self.path.is_dir() and any(isinstance(entry, Committed) for entry in self.tail.read()):
+                return self._damaged()
             what = "a folder" if self.path.is_dir() else "not a DuckDB file"
             return UsageError(f"{self.path} is {what}, so it is no mart: name another file")
+        if "WAL" in said:
+            return IntegrityError(
+                f"the log of the mart {self.path} is damaged, and what was committed in it cannot be read: "
+                f"run clinmart repair --mart {self.path}"
+            )
+        if "Corrupt" in said:
+            return self._damaged()
         return StorageError(f"the mart {self.path} cannot be opened: {said.splitlines()[0]}")
 
+    def _damaged(self) -> IntegrityError:
+        return IntegrityError(
+            f"the file of the mart {self.path} is damaged: put a copy of it back, then run clinmart repair "
+            f"--mart {self.path} for what was loaded since"
+        )
 
-def mart_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The layout version of a mart; None when the database is none."""
-    there = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'etl' AND table_name = 'mart'"
-    if connection.execute(there).fetchone() == (0,):
-        return None
-    row = connection.execute("SELECT max(mart_version) FROM etl.mart").fetchone()
-    return None if row is None or row[0] is None else int(row[0])
+
+def _furnish(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Make an empty database a mart."""
+    connection.execute("BEGIN TRANSACTION")
+    for statement in layout(tables):
+        connection.execute(statement)
+    made = [MART_VERSION, datetime.now(UTC), version("clinmart"), fingerprint(tables), uuid4().hex]
+    connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?, ?, ?)", made)
+    connection.execute("COMMIT")
 
 
 def _first_line(error: Exception) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
 from stores.quarantine import SETTLED
+from stores.tail import TailReceipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +17,8 @@ class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
     ``load_id`` is the load that took it in. Lines that left the quarantine since are not among the quarantined.
-    ``again``: it must be read again, for a view that was added since. ``held``: so many lines of it were late and not
-    let in.
+    ``again``: it must be read again, for a view that was added since or because it was lost. ``held``: so many lines of
+    it were late and not let in.
     """
 
     as_of: datetime
@@ -31,13 +33,21 @@ class Receipts:
     """The receipts of one source, read once when a load begins."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection | None, source: str, since: datetime | None = None
+        self,
+        connection: duckdb.DuckDBPyConnection | None,
+        source: str,
+        since: datetime | None = None,
+        lost: Sequence[TailReceipt] = (),
     ) -> None:
-        """``connection`` is None where there is no mart yet. ``since``: when the newest view of the mart was added."""
+        """``connection`` is None where there is no mart yet. ``since``: when the newest view of the mart was added.
+        ``lost``: what is to be read again as it was.
+        """
         self._known: dict[tuple[int, str], Known] = {}
-        self._sizes: set[int] = set()
         if connection is not None:
             self._read(connection, source, since)
+        for receipt in sorted(lost, key=lambda receipt: receipt.as_of):
+            self._known[receipt.size, receipt.sha256] = Known(receipt.as_of, receipt.as_of_given, (), True, "")
+        self._sizes = {size for size, _ in self._known}
 
     def _read(self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None) -> None:
         rows = connection.execute(
@@ -52,7 +62,6 @@ class Receipts:
             gone = settled.get((size, sha256, as_of), {})
             counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
             self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held)
-        self._sizes = {size for size, _ in self._known}
 
     def may_know(self, size: int) -> bool:
         """False when no partition of this size was ever taken in, so that it need not be hashed to find out."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import duckdb
 
-from schemas.records import StagedUnit
+from schemas.records import LoadReport, StagedUnit
 from schemas.table import IDENTITY, Table
 from schemas.view_table import ViewTable
+from stores.commits import number_commit
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, contract
 from stores.sql import STORED, STORED_HISTORY, files, quoted, text
 from stores.step import STAGE_ROW
@@ -34,6 +36,11 @@ class Target:
     def base(self) -> str:
         """The table that holds the type's resources."""
         return RESOURCE_TABLE if self.table is None else self.table.name
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return self.base if self.view is None else self.view.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,12 @@ def held(connection: duckdb.DuckDBPyConnection, target: Target, source: str) -> 
 
 
 def refresh(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, target: Target, source: str, load_id: str, done: str
+    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, target: Target, report: LoadReport, done: str
 ) -> int:
     """Replace the values of all rows whose content is staged, current and earlier; all of it or nothing.
 
-    Identity, time and load of a row stay. ``done`` is the Parquet file that then names the contents. The number of
-    current and earlier rows, or of resources for a view.
+    Identity, time and load of a row stay. ``report`` is that of the refresh. ``done`` is the Parquet
+    file that then names the contents. The number of current and earlier rows, or of resources for a view.
     """
     came = [staged.path for staged in unit.tables if staged.table == target.base]
     if not came:
@@ -78,10 +85,11 @@ def refresh(
     connection.execute("BEGIN TRANSACTION")
     try:
         if target.view is not None:
-            rows = _view(connection, unit, target, came, source, load_id, done)
+            rows = _view(connection, unit, target, came, report.source, report.load_id, done)
         else:
             columns = {name for staged in unit.tables for name in staged.columns}
-            rows = _table(connection, target, came, columns, source, done)
+            rows = _table(connection, target, came, columns, report.source, done)
+        number_commit(connection, report, datetime.now(UTC), 0)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from stores.ddl import TOMBSTONE
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
 
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
 
 
@@ -115,13 +117,21 @@ class Stage:
         path = self.folder / f"{name}-{number or self._next():06d}.parquet"
         try:
             frame.write_parquet(path, compression="lz4", statistics=False)
-        except OSError as error:
-            raise StorageError(f"cannot write the staged file {path}: {os.strerror(error.errno or 0)}") from error
+        except (OSError, pl.exceptions.ComputeError) as error:
+            raise StorageError(f"cannot write the staged file {path}: {_why(error)}") from error
         return str(path)
 
     def _next(self) -> int:
         with self._lock:
             return next(self._numbers)
+
+
+def _why(error: Exception) -> str:
+    """The system's own words for an error of a disk, which Polars wraps in others."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (told := _OS_ERROR.search(str(error))):
+        number = int(told[1])
+    return os.strerror(number) if number else type(error).__name__
 
 
 def staging_root(mart: Path) -> Path:

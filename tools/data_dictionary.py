@@ -32,6 +32,7 @@ so it cannot drift; do not edit it.
 _ETL_TABLES = {
     "mart": "The mart itself.",
     "load": "One row a load.",
+    "commit": "One row for each transaction that brought data in; compared on open with the tail beside the mart.",
     "receipt": "One row for each piece of input that was committed: what has a receipt is not read again.",
     "tombstone": "One row a delete: what is deleted is in `history` and not in `main`.",
     "view": "The SQL on FHIR views that were added, each with a table that loads fill (`clinmart view add`).",

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import load, quarantine, refresh, status, synth, units, view
+from flows.cli import load, quarantine, refresh, repair, status, synth, units, view
 from schemas.errors import ClinmartError, UsageError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("load")(load.load)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
 app.command("publish")(status.publish)
+app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")

@@ -48,7 +48,9 @@ def _everything(desk: Desk) -> dict[str, list[tuple[object, ...]]]:
     return {f"{s}.{t}": desk.connection.execute(f'FROM {s}."{t}" ORDER BY ALL').fetchall() for s, t in names}
 
 
-@pytest.mark.parametrize("step", ["_rows", "_refused", "_findings", "_unread", "_receipt", "move_watermarks", "save_load"])
+@pytest.mark.parametrize(
+    "step", ["_rows", "_refused", "_findings", "_unread", "_receipt", "number_commit", "move_watermarks", "save_load"]
+)
 def test_error_in_a_commit_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Whatever step fails, and after it has done its work, mart and report are as before; a second try succeeds."""
     desk.load([Version(version_id="1")])
@@ -78,7 +80,7 @@ def test_interrupt_rolls_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(subject, "_watermarks", interrupted)
+    monkeypatch.setattr(subject, "move_watermarks", interrupted)
     with pytest.raises(KeyboardInterrupt):
         commit(desk.connection, _unit(desk, [Version()]), desk.report(), TYPES)
     assert _everything(desk) == before

@@ -14,7 +14,8 @@ import pytest
 from schemas.errors import LockedError, StorageError, UsageError
 from schemas.tables import all_tables
 from stores.ddl import MART_VERSION
-from stores.mart import Mart, mart_version
+from stores.identity import mart_version
+from stores.mart import Mart
 
 _HOLD = (
     "import sys, duckdb; c = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == 'r'); "

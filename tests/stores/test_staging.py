@@ -117,3 +117,14 @@ def test_no_room_is_a_storage_error(tmp_path: Path) -> None:
     stage.close()
     with pytest.raises(StorageError, match="cannot write the staged file"):
         stage.write_tables({"t": rows("a")})
+
+
+def test_full_disk_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Polars makes of a full disk, which is no OSError, is told in the system's words, and in no others."""
+
+    def full(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError("parquet: a value: No space left on device (os error 28)")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(StorageError, match=r"parquet: No space left on device$"):
+        Stage(tmp_path / "mart", "load").write_tables({"t": rows("a")})
