@@ -75,7 +75,6 @@ class Reason(StrEnum):
     )
 
     # Its place among the other versions.
-    VERSION_CONFLICT = "version_conflict", "Same versionId and lastUpdated as another row, other content."
     LATE = (
         "late",
         "The row's time lies before the event watermark and the late policy is quarantine.",

@@ -56,7 +56,7 @@ def contents(mart: Path) -> dict[str, list[str]]:
             "OR table_name = 'quarantine' ORDER BY ALL"
         ).fetchall()
         for schema, table in names:
-            kept = "COLUMNS(lambda c: c NOT IN ('load_id', 'superseded_by', 'quarantined_at'))"
+            kept = "COLUMNS(lambda c: c NOT IN ('load_id', 'superseded_by', 'quarantined_at', 'as_of'))"
             rows = connection.execute(f'SELECT {kept} FROM {schema}."{table}"').fetchall()
             found[f"{schema}.{table}"] = sorted(map(repr, rows))
     return found

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from schemas.bookkeeping import BOOKKEEPING
-from schemas.errors import UsageError
+from schemas.errors import StorageError, UsageError
 from schemas.table import Column, Table
 from schemas.tables.medication import MEDICATION
 from stores.mart import Mart
@@ -166,7 +166,7 @@ def test_failure_in_the_middle_changes_nothing(tmp_path: Path, monkeypatch: pyte
 
     with monkeypatch.context() as patched:
         patched.setattr("stores.mart.layout", broken)
-        with pytest.raises(duckdb.OutOfMemoryException):
+        with pytest.raises(StorageError, match="no room"):
             older.mart.prepare([_with(NEW)])
     assert older.query("SELECT typeof(parts) FROM stored.medication") == [(OLD,)]
     older.mart.prepare([_with(NEW)])
