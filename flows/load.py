@@ -213,7 +213,7 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.strict,
         settings.wait,
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
-        [] if settings.crosswalk is None else sorted({str(Path(m.uri).absolute()) for m in settings.crosswalk.maps}),
+        settings.crosswalk_files(),
         settings.replaces,
         settings.late_policy,
         settings.lateness.total_seconds(),

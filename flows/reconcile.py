@@ -20,6 +20,7 @@ from flows.replay import ATTEMPTS, run_replay
 from flows.settings import LoadSettings
 from schemas.errors import ClinmartError, LockedError, TryAgainError
 from schemas.records import LoadReport
+from sources.crosswalks import read_crosswalk
 from stores.replays import Selection
 from transforms.sample import Sampling
 
@@ -66,17 +67,25 @@ def reconcile(
     sample: float = 0.01,
     wait: float = 0.0,
     preferred_units: str | None = None,
+    crosswalk: list[str] | None = None,
 ) -> dict[str, Any]:
     """Run quarantined lines again through today's checks. The report is the return value and an artifact of the run.
 
     mart: the DuckDB file. reason, since, source, limit: which lines, the oldest first.
     attempts: a line that was refused so often again is given up. dead: lines that were given up too.
     sample: share of rows that fhir.resources checks too. wait: seconds to wait for a held mart.
-    preferred_units: CSV of UCUM units by LOINC code.
+    preferred_units: CSV of UCUM units by LOINC code. crosswalk: files that map codes, ConceptMaps in JSON or CSV.
     """
     units = Path(preferred_units) if preferred_units else None
     sampling = Sampling(sample)
-    settings = LoadSettings(Path(mart), source or "any", sampling=sampling, wait=wait, preferred_units=units)
+    settings = LoadSettings(
+        Path(mart),
+        source or "any",
+        sampling=sampling,
+        wait=wait,
+        preferred_units=units,
+        crosswalk=read_crosswalk([Path(path) for path in crosswalk or ()]),
+    )
     report = replay_quarantine(settings, Selection(reason, since, source, limit, dead), attempts)
     create_markdown_artifact(markdown=replay_markdown(report), key="replay-report", description="quarantine replay")
     told = "%s: %s lines taken in, %s refused again, %s given up"
@@ -106,4 +115,5 @@ def replay_with_prefect(settings: LoadSettings, selection: Selection, attempts: 
         settings.sampling.rate,
         settings.wait,
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
+        settings.crosswalk_files(),
     )

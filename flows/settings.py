@@ -62,12 +62,16 @@ class LoadSettings:
         if self.lateness < timedelta(0):
             raise UsageError("--lateness is below 0: give a duration such as 36h or 2d")
 
+    def crosswalk_files(self) -> list[str]:
+        """The absolute paths of the crosswalk's files; none without one."""
+        return [] if self.crosswalk is None else sorted({str(Path(m.uri).absolute()) for m in self.crosswalk.maps})
+
     def options(self) -> dict[str, str]:
         """The options that shape rows, in words; :meth:`from_options` takes them back."""
         units = self.preferred_units and self.preferred_units.absolute()
         told = {"sample": repr(self.sampling.rate), "zone": self.zone, "preferred_units": units}
         if self.crosswalk is not None:
-            told["crosswalk"] = json.dumps(sorted({str(Path(m.uri).absolute()) for m in self.crosswalk.maps}))
+            told["crosswalk"] = json.dumps(self.crosswalk_files())
         if self.late_policy is not LatePolicy.MERGE:
             told |= {"late_policy": self.late_policy, "lateness": repr(self.lateness.total_seconds())}
         return {name: str(value) for name, value in told.items() if value is not None}

@@ -68,6 +68,10 @@ def replay(
     preferred_units: Annotated[
         Path | None, typer.Option(help="CSV with columns loinc, ucum, as for the load of these lines.")
     ] = None,
+    crosswalk: Annotated[
+        list[Path] | None,
+        typer.Option(help="ConceptMap or CSV that maps codes, as for the load of these lines; may be given again."),
+    ] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="Run as the Prefect flow `reconcile`, so that it shows in the Prefect UI.")
@@ -83,11 +87,19 @@ def replay(
     from flows.cli.replayed import print_replay
     from flows.replay import run_replay
     from flows.settings import LoadSettings
+    from sources.crosswalks import read_crosswalk
     from stores.replays import Selection
     from transforms.sample import Sampling
 
     sampling = Sampling(sample)
-    settings = LoadSettings(mart, source or "any", sampling=sampling, wait=wait, preferred_units=preferred_units)
+    settings = LoadSettings(
+        mart,
+        source or "any",
+        sampling=sampling,
+        wait=wait,
+        preferred_units=preferred_units,
+        crosswalk=read_crosswalk(crosswalk or ()),
+    )
     selection = Selection(reason, instant("--since", since), source, limit, dead)
     if prefect:
         from flows.reconcile import replay_with_prefect

@@ -26,7 +26,7 @@ from sources.files import FileSource
 from sources.memory import MemorySource
 from stores.lock import loader_lock
 from stores.replays import Selection
-from tests.flows.inputs import contents, medication, query, write
+from tests.flows.inputs import Outcome, contents, medication, query, write
 from transforms.check import Failure
 from transforms.check import check as real_check
 from transforms.decode.careful import Fault
@@ -359,3 +359,18 @@ def test_row_refused_by_a_view_alone(tmp_path: Path) -> None:
 
 def _patient(ident: str, *names: str) -> bytes:
     return json.dumps({"resourceType": "Patient", "id": ident, "name": [{"family": n} for n in names]}).encode()
+
+
+def test_codes_are_mapped_by_the_crosswalk_of_the_replay(clinmart: Callable[..., Outcome], tmp_path: Path) -> None:
+    """What is taken in late is mapped as the load would have."""
+    head = b"source_system,source_code,target_system,target_code,equivalence,map_version"
+    maps = write(tmp_path / "map.csv", head, b"http://lab,A,http://loinc.org,718-7,equivalent,1")
+    mart = tmp_path / "m"
+    line = json.loads(medication("bad"))
+    line["code"] = {"coding": [{"system": "http://lab", "code": "A"}]}
+    with strict():
+        _load(mart, {"a.ndjson": _lines(json.dumps(line).encode())})
+    done = clinmart("quarantine", "replay", "--mart", mart, "--crosswalk", maps)
+    assert (done.code, done.err) == (0, "")
+    assert query(mart, "SELECT code, code_mapped FROM medication") == [("A", "718-7")]
+    assert clinmart("quarantine", "replay", "--mart", mart, "--crosswalk", tmp_path / "none.csv").code == 2

@@ -185,6 +185,40 @@ def test_accepted_loss(clinmart: Clinmart, lossy: Lossy) -> None:
     assert contents(lossy.mart) == lossy.expected
 
 
+def test_deletes_and_held_rows_are_replayed(clinmart: Clinmart, tmp_path: Path) -> None:
+    """Files of deletes are read as such again, and a load's late policy holds for its repair."""
+    mart, reference = tmp_path / "m", tmp_path / "reference"
+    first = write(tmp_path / "first.ndjson", medication("a"), medication("b"))
+    gone = write(tmp_path / "gone.csv", b"resource_type,id,last_updated", b"Medication,a,2025-01-01T00:00:00Z")
+    late = write(tmp_path / "late.ndjson", medication("late", updated="2001-01-01T00:00:00Z"))
+    _load(clinmart, first, mart, "one")
+    shutil.copy(mart, tmp_path / "copy")
+    shutil.copy(mart, reference)
+    for at in (mart, reference):
+        assert clinmart("load", "--deletes", gone, "--mart", at, "--source", "one").code == 0
+        assert clinmart("load", late, "--mart", at, "--source", "one", "--late-policy", "quarantine").code == 3
+    shutil.copy(tmp_path / "copy", mart)
+    outcome = clinmart("repair", "--mart", mart, "--json")
+    assert (outcome.code, outcome.json["commits"]) == (0, {"lost": 2, "replayed": 2, "forgotten": 0})
+    assert contents(mart) == contents(reference)
+    assert query(mart, "SELECT id FROM medication") == [("b",)]
+
+
+def test_what_came_from_no_file_is_named(clinmart: Clinmart, tmp_path: Path) -> None:
+    """A lost replay or refresh is said to be lost, and which command does it again."""
+    mart = tmp_path / "m"
+    _load(clinmart, write(tmp_path / "first.ndjson", medication("a"), b"{"), mart, "one")
+    shutil.copy(mart, tmp_path / "copy")
+    assert clinmart("quarantine", "replay", "--mart", mart).code == 3
+    assert clinmart("refresh", "medication", "--mart", mart).code == 0
+    shutil.copy(tmp_path / "copy", mart)
+    assert clinmart("status", "--mart", mart).code == 4
+    outcome = clinmart("repair", "--mart", mart, "--json")
+    assert outcome.code == 0
+    assert outcome.json["again"] == ["clinmart quarantine replay", "clinmart refresh medication"]
+    assert clinmart("status", "--mart", mart).code == 0
+
+
 def test_no_mart_to_repair(clinmart: Clinmart, tmp_path: Path) -> None:
     """A mart that is not there is a usage error."""
     outcome = clinmart("repair", "--mart", tmp_path / "m")
