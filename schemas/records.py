@@ -254,6 +254,7 @@ class StagedTable:
     rows: int
     columns: tuple[str, ...]
     types: tuple[str, ...] = ()  # of deletes: the resource types among them
+    patches: bool = False  # its rows say only what changed
 
 
 @dataclass(slots=True)

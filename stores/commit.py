@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,8 +20,9 @@ from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable
 from schemas.table import Table
 from stores.codes import save_codes
 from stores.commits import number_commit
-from stores.ddl import RESOURCE_TABLE, contract, resource_contract
+from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
 from stores.merge import merge
+from stores.patches import merge_patches
 from stores.replays import replace_line, settle
 from stores.sql import files, quoted, text
 from stores.step import Merge
@@ -120,32 +121,49 @@ def _rows(
     connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, tables: Mapping[str, Table]
 ) -> dict[str, Counts]:
     by_table: dict[str, list[StagedTable]] = defaultdict(list)
+    patches: dict[str, list[StagedTable]] = defaultdict(list)
     for staged in unit.tables:
-        by_table[staged.table].append(staged)
+        (patches if staged.patches else by_table)[staged.table].append(staged)
     deleted = _deleted_types(unit, tables)
     stored = stored_columns(connection)
     counts: dict[str, Counts] = {}
     for table in sorted(by_table.keys() | deleted.keys()):
-        came = by_table[table]
-        step = Merge(
-            shown=resource_contract() if table == RESOURCE_TABLE else contract(tables[table]),
-            stored=stored,
-            key=("type", "id") if table == RESOURCE_TABLE else ("id",),
-            paths=[s.path for s in came],
-            rows=sum(s.rows for s in came),
-            columns={name for staged in came for name in staged.columns},
-            source=report.source,
-            load_id=report.load_id,
-            resource_type="" if table == RESOURCE_TABLE else tables[table].resource_type,
-            deletes=[s.path for s in unit.deletes],
-            deleted=deleted.get(table, set()),
-        )
+        deletes = [s.path for s in unit.deletes]
+        step = _step(table, by_table[table], report, stored, tables, deletes, deleted.get(table, set()))
         made = merge(connection, step)
         for kind, one in made.counts.items():
             counts.setdefault(kind, Counts()).add(one)
         for kind, pairs in made.conflicts.items():
             report.conflicts[kind] = report.conflicts.get(kind, 0) + pairs
+    for table, came in sorted(patches.items()):
+        step = _step(table, came, report, stored_columns(connection), tables)
+        counts.setdefault(step.resource_type, Counts()).add(merge_patches(connection, step, tables[table]))
     return counts
+
+
+def _step(
+    table: str,
+    came: Sequence[StagedTable],
+    report: LoadReport,
+    stored: Stored,
+    tables: Mapping[str, Table],
+    deletes: Sequence[str] = (),
+    deleted: Collection[str] = (),
+) -> Merge:
+    whole = table == RESOURCE_TABLE
+    return Merge(
+        shown=resource_contract() if whole else contract(tables[table]),
+        stored=stored,
+        key=("type", "id") if whole else ("id",),
+        paths=[s.path for s in came],
+        rows=sum(s.rows for s in came),
+        columns={name for staged in came for name in staged.columns},
+        source=report.source,
+        load_id=report.load_id,
+        resource_type="" if whole else tables[table].resource_type,
+        deletes=deletes,
+        deleted=deleted,
+    )
 
 
 def _deleted_types(unit: StagedUnit, tables: Mapping[str, Table]) -> dict[str, set[str]]:

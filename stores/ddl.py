@@ -14,7 +14,7 @@ from typing import TypeAlias
 from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS
 from schemas.table import IDENTITY, Column, Element, Table
 from stores.codings import CODED, Coded
-from stores.sql import STORED, STORED_HISTORY, quoted
+from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, quoted
 
 MART_VERSION = 4
 HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushed this version into history."),)
@@ -100,7 +100,7 @@ def create_table(schema: str, name: str, columns: Iterable[Column]) -> str:
 
 def statements(tables: Sequence[Table], stored: Stored | None = None) -> Iterator[str]:
     """Everything that a database needs to be a mart of these models, whose tables are ``stored`` already."""
-    for schema in ("etl", "history", CODED, STORED, STORED_HISTORY):
+    for schema in ("etl", "history", CODED, STORED, STORED_HISTORY, STORED_PATCH):
         yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
     for name, columns in BOOKKEEPING.items():
         yield create_table("etl", name, columns)

@@ -21,7 +21,7 @@ from stores.ddl import MART_VERSION
 from stores.identity import mart_version
 from stores.layout import fingerprint, layout
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
-from stores.sql import STORED, STORED_HISTORY
+from stores.sql import STORED, STORED_HISTORY, STORED_PATCH
 from stores.stored import obstacle, stored_columns
 from stores.tail import Committed, Tail, sync_folder
 
@@ -148,7 +148,7 @@ class Mart:
 
     def _show_anew(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], models: str) -> None:
         """Bring a mart that a clinmart of other models made to these; UsageError when something would be lost."""
-        stored = stored_columns(connection, (STORED, STORED_HISTORY, BOOKKEEPING_SCHEMA))
+        stored = stored_columns(connection, (STORED, STORED_HISTORY, STORED_PATCH, BOOKKEEPING_SCHEMA))
         changes = retyped(tables, stored)
         if (other := obstacle(connection, tables) or lost(connection, changes)) is not None:
             raise self._other(other)

@@ -12,7 +12,7 @@ from schemas.bookkeeping import BOOKKEEPING
 from schemas.records import VIEW_CHECK
 from schemas.table import Column, Table
 from stores.ddl import Contract, Stored, contract, resource_contract
-from stores.sql import STORED, STORED_HISTORY, quoted
+from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, quoted
 
 BOOKKEEPING_SCHEMA = "etl"
 _NESTED = ("list", "struct")
@@ -49,7 +49,7 @@ def retyped(tables: Sequence[Table], stored: Stored) -> list[Retyped]:
     found: list[Retyped] = []
     shown: list[Contract] = [resource_contract(), *map(contract, tables)]
     for one in shown:
-        for schema in (STORED, STORED_HISTORY):
+        for schema in (STORED, STORED_HISTORY, STORED_PATCH):
             found += _retyped(schema, one.name, one.columns, stored.get((schema, one.name), {}))
     for name, columns in BOOKKEEPING.items():
         found += _retyped(BOOKKEEPING_SCHEMA, name, columns, stored.get((BOOKKEEPING_SCHEMA, name), {}))

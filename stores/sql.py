@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 STORED, STORED_HISTORY = "stored", "stored_history"  # schemas of what `main` and `history` show
+STORED_PATCH = "stored_patch"  # schema of the patches that rows are folded from
 
 
 def quoted(name: str) -> str:

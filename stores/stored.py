@@ -9,14 +9,14 @@ import duckdb
 
 from schemas.table import IDENTITY, Column, Table
 from stores.ddl import HISTORY_COLUMNS, Contract, Stored, contract, create_table
-from stores.sql import STORED, STORED_HISTORY, quoted
+from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, quoted
 from stores.views import views_of
 
 
 def stored_columns(
-    connection: duckdb.DuckDBPyConnection, schemas: Collection[str] = (STORED, STORED_HISTORY)
+    connection: duckdb.DuckDBPyConnection, schemas: Collection[str] = (STORED, STORED_HISTORY, STORED_PATCH)
 ) -> Stored:
-    """The columns of the tables of resources, current and earlier, or of other schemas."""
+    """The columns of the tables of resources, current, earlier and patched, or of other schemas."""
     found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     rows = connection.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
