@@ -80,12 +80,12 @@ def _times(context: Context, sch: Segment, component: int, timing: int) -> list[
     def of_sch(parts: Parts) -> pl.Expr:
         return parts(component)
 
-    found = [sch.one(11, of_sch), _of_first(context, "TQ1", timing, moment, listed=False)]
+    found = [_of_first(context, "TQ1", timing, moment, listed=False), sch.one(11, of_sch)]
     return [column for column in found if column is not None]
 
 
 def _start(context: Context, sch: Segment) -> pl.Series | None:
-    """SCH-11.4, else TQ1-7, else the start of the first service, person or place."""
+    """TQ1-7, else SCH-11.4 (which TQ1 took the place of in v2.5), else the start of the first service, person or place."""
     found = _times(context, sch, 4, 7)
     for name, number in (("AIS", 4), ("AIP", 6), ("AIL", 6), ("AIG", 8)):
         if (column := _of_first(context, name, number, moment, listed=False)) is not None:
@@ -94,7 +94,7 @@ def _start(context: Context, sch: Segment) -> pl.Series | None:
 
 
 def _end(context: Context, sch: Segment) -> pl.Series | None:
-    """SCH-11.5, else TQ1-8. It is not worked out from a duration."""
+    """TQ1-8, else SCH-11.5. It is not worked out from a duration."""
     found = _times(context, sch, 5, 8)
     return first_of(*found) if found else None
 

@@ -29,7 +29,7 @@ _PARTICIPANTS = (
     (52, "PART", "Participation"),
 )
 _PLACES = ((3, "active"), (6, "completed"), (11, "active"), (42, "reserved"))
-_CANCELLATIONS = ("A11", "A13", "A27", "A38")  # the visit is not over, whatever PV1-45 still says
+_CANCELLATIONS = ("A11", "A13", "A25", "A27", "A38")  # the visit is not over, whatever PV1-45 still says
 _DISCHARGE_CANCELLED = "A13"
 ASSUMED = {
     "status": "unknown",

@@ -86,7 +86,8 @@ def pl_key(parts: Parts) -> pl.Expr:
 
 def pl_name(parts: Parts) -> pl.Expr:
     """The path of a location in words, the largest place first (String)."""
-    return pl.concat_str(*(parts(at) for at, _ in reversed(_PLACES)), separator=", ", ignore_nulls=True)
+    path = pl.concat_str(*(parts(at) for at, _ in reversed(_PLACES)), separator=", ", ignore_nulls=True)
+    return pl.when(path != "").then(path)
 
 
 def pl_identifier(parts: Parts) -> pl.Expr:

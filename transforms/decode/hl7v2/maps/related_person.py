@@ -50,17 +50,15 @@ def _language(parts: Parts) -> pl.Expr:
 
 
 def _ids(context: Context) -> pl.Series:
-    """By the patient and NK1-33 or NK1-12, else the patient, the name and the relation; null for one without either."""
+    """By the patient, the person's identifier (NK1-33), the name and the relation: hospitals give one number to several
+    people, and one name to several. Null for an NK1 that tells of none of the three.
+    """
     nk1 = context.segment("NK1")
     patient = context.patient("NK1")
     control = context.of_message("NK1", context.control)
     of = control if patient is None else first_of(patient.struct.field("reference"), control)
-    numbers = [nk1.one(at, cx_key("RelatedPerson")) for at in (33, 12)]
-    name, relation = nk1.one(2, whole), nk1.one(3, moment)
     none = pl.repeat(None, nk1.height, dtype=pl.String, eager=True)
-    number = first_of(*(column for column in numbers if column is not None), none)
-    named, related = none if name is None else name, none if relation is None else relation
-    by_number = key_of("RelatedPerson of", of, number)
-    by_name = key_of("RelatedPerson by name", of, named, related)
-    made = pl.when(number.is_not_null()).then(by_number).when(named.is_not_null() | related.is_not_null()).then(by_name)
-    return hashed(pl.select(made).to_series())
+    told = [nk1.one(33, cx_key("RelatedPerson")), nk1.one(2, whole), nk1.one(3, moment)]
+    parts = [none if column is None else column for column in told]
+    there = pl.any_horizontal(*(pl.lit(part.is_not_null()) for part in parts))
+    return hashed(pl.select(pl.when(there).then(key_of("RelatedPerson of", of, *parts))).to_series())

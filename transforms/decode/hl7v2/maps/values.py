@@ -22,6 +22,7 @@ _MOMENT = ("DT", "DTM", "TS")
 _TIME = ("TM",)
 _STRUCTURED = ("SN",)
 _RANGE = ("NR",)
+_SPAN = ("VR",)
 _PERIOD = ("DR",)
 _ATTACHED = ("ED", "RP")
 _ATTACHMENT = "attachment"
@@ -210,6 +211,15 @@ def _ranges(frame: pl.DataFrame, separators: Separators) -> dict[str, pl.Series]
     return _or_words("valueRange", whole.select(made).to_series(), frame, separators)
 
 
+def _spans(frame: pl.DataFrame, separators: Separators) -> dict[str, pl.Series]:
+    """VR, a range of values of any kind: its two ends with a hyphen between them, as the maps have it."""
+
+    def datatype(parts: Parts) -> pl.Expr:
+        return pl.concat_str(parts(1), parts(2), separator="-", ignore_nulls=True)
+
+    return {"valueString": _each(frame, datatype, separators)}
+
+
 def _periods(frame: pl.DataFrame, separators: Separators) -> dict[str, pl.Series]:
     return {"valuePeriod": _each(frame, lambda parts: struct(start=parts(1), end=parts(2)), separators)}
 
@@ -279,6 +289,7 @@ _READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     (_MOMENT, _moments),
     (_TIME, _times),
     (_RANGE, _ranges),
+    (_SPAN, _spans),
     (_PERIOD, _periods),
     (_ATTACHED, _attachments),
 )
