@@ -1,0 +1,39 @@
+"""Ids of rows: the first 128 bits of SHA-256 over length-prefixed UTF-8, in hexadecimal digits, so that no text can
+pass for two others. The same things are named the same whatever message tells of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import polars as pl
+
+_DIGITS = 32  # hexadecimal digits of 128 bits
+
+
+def _prefixed(told: pl.Expr | pl.Series) -> pl.Expr:
+    """A text with its length in bytes before it; ``-`` for none."""
+    part = pl.lit(told) if isinstance(told, pl.Series) else told
+    return (
+        pl.when(part.is_null())
+        .then(pl.lit("-"))
+        .otherwise(pl.concat_str(part.str.len_bytes().cast(pl.String), pl.lit(":"), part))
+    )
+
+
+def key_of(label: str, *parts: pl.Expr | pl.Series) -> pl.Expr:
+    """The text (String) that an id is the hash of: the kind of thing, then what tells one from another."""
+    return pl.concat_str(pl.lit(f"{len(label.encode())}:{label}"), *(_prefixed(part) for part in parts))
+
+
+def hashed(keys: pl.Series) -> pl.Series:
+    """The ids (String, 32 hexadecimal digits) of texts; null for null."""
+    sha256 = hashlib.sha256
+    made = [None if key is None else sha256(key).hexdigest()[:_DIGITS] for key in keys.cast(pl.Binary)]
+    return pl.Series(keys.name, made, dtype=pl.String)
+
+
+def reference(resource_type: str, told: pl.Expr | pl.Series) -> pl.Expr:
+    """A Reference (Struct of ``reference``) to the resource of that id; null for null."""
+    ids = pl.lit(told) if isinstance(told, pl.Series) else told
+    return pl.when(ids.is_not_null()).then(pl.struct(reference=pl.concat_str(pl.lit(f"{resource_type}/"), ids)))
