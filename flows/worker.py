@@ -134,5 +134,5 @@ class Worker:
             sampler = Sampler(self.sampling, self._displays)
             decoder = Decoder(self._tables, self._views)
             harmoniser = Harmoniser(self.preferred)
-            tools = self._local.tools = Tools(decoder, sampler, harmoniser, self._lateness, self._targets)
+            tools = self._local.tools = Tools(decoder, sampler, harmoniser, self._lateness, targets=self._targets)
         return tools

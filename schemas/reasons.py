@@ -38,6 +38,24 @@ class Reason(StrEnum):
     LINE_TOO_LONG = "line_too_long", "The line is longer than the reader's limit; only its beginning is kept."
     UNDECODABLE = "undecodable", "The record could not be decoded, and no narrower reason could be told."
 
+    # HL7 v2 messages as bytes.
+    NO_MESSAGE = "no_message", "The bytes are part of no HL7 v2 message: none begins in them with MSH."
+    MESSAGE_CUT = "message_cut", "The frame of the message is not closed, so that the message may be cut short."
+    BATCH_COUNT = (
+        "batch_count",
+        "The batch or file segment tells another number of messages or batches than there are.",
+    )
+    BATCH_NOT_CLOSED = "batch_not_closed", "The batch or file has no trailer, so that messages of it may be missing."
+    MALFORMED_HEADER = (
+        "malformed_header",
+        "MSH is too short, or its delimiters cannot be told from each other or from text (HL7 v2.9 2.5.4).",
+    )
+    CHARSET_MISMATCH = (
+        "charset_mismatch",
+        "The message holds bytes that are not of the character set that MSH-18 or --charset names.",
+    )
+    UNKNOWN_CHARSET = "unknown_charset", "MSH-18 names a character set that is not known; name it with --charset."
+
     # Which resource it is.
     NO_RESOURCE_TYPE = "no_resource_type", "The object has no resourceType."
     UNKNOWN_RESOURCE_TYPE = "unknown_resource_type", "The resourceType is not a type of FHIR R4."

@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from schemas.reasons import Reason
+
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
 UNKNOWN_TYPE = "Unknown"
 # What was met in coded columns, as it is staged: a spelling of a code system (`met` is alias), or a code that the
@@ -29,11 +31,12 @@ VIEW_CHECK = "view "  # begins the name of the check of a line that only a view 
 
 
 class ChunkKind(StrEnum):
-    """What one line of a chunk is."""
+    """What one line of a chunk is; of ``HL7V2``, what one message is."""
 
     RESOURCE = "resource"  # a FHIR resource (or a whole Bundle) in JSON
     ENTRY = "entry"  # one `Bundle.entry` object of a streamed Bundle
     DELETE = "delete"  # one delete: type, id and perhaps time, with commas between them
+    HL7V2 = "hl7v2"  # an HL7 v2 message, its segments ended by carriage returns, line feeds or both
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ class Chunk:
 
     ``references`` maps ``urn:uuid:...`` of a Bundle to the ``Type/id`` that the Bundle gives it, ``updated`` is the
     Bundle's `meta.lastUpdated`. ``deletes``: nothing but deletes is expected.
+
+    An ``HL7V2`` chunk holds whole messages instead, with the bytes around them (frames, batch segments): message ``n``
+    has ``lengths[n]`` bytes from ``offsets[n]`` on, which is its offset in the file. A line is what a carriage return,
+    a line feed or both end.
     """
 
     uri: str
@@ -74,6 +81,7 @@ class Chunk:
     references: Mapping[str, str] = field(default_factory=dict)
     updated: str | None = None
     deletes: bool = False
+    lengths: tuple[int, ...] | None = None
 
     @property
     def sha256(self) -> bytes:
@@ -83,7 +91,9 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class OversizedLine:
-    """A line longer than the reader's limit: only its beginning is kept."""
+    """A line longer than the reader's limit, of which only its beginning is kept, or bytes that are no record for
+    another ``reason``.
+    """
 
     uri: str
     offset: int
@@ -91,6 +101,7 @@ class OversizedLine:
     head: bytes
     length: int
     sha256: bytes
+    reason: Reason = Reason.LINE_TOO_LONG
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from schemas.reasons import Reason
 from schemas.records import OversizedLine
 
 HEAD_BYTES = 64 * 1024  # enough to see the resource type and the id, and small enough to store
@@ -27,7 +28,7 @@ class LongLine:
         self._sha256.update(data)
         self._length += len(data)
 
-    def finish(self) -> OversizedLine:
+    def finish(self, reason: Reason = Reason.LINE_TOO_LONG) -> OversizedLine:
         """The record of the line: length and hash are of its bytes as received, without the line feed."""
         return OversizedLine(
             uri=self._uri,
@@ -36,4 +37,5 @@ class LongLine:
             head=bytes(self._head),
             length=self._length,
             sha256=self._sha256.digest(),
+            reason=reason,
         )

@@ -11,7 +11,7 @@ import polars as pl
 
 from schemas.dtypes import polars_dtype
 from schemas.model import RowCheck, by_column, flag_check, row_checks
-from schemas.reasons import reason_of
+from schemas.reasons import Reason, reason_of
 from schemas.table import INVALID, PRESENT, Table
 from transforms.decode.careful import Fault
 from transforms.normalise import FLAG_MARKS
@@ -26,14 +26,15 @@ class Failure:
     check: str
 
 
-def check(frame: pl.DataFrame, table: Table) -> list[Failure]:
+def check(frame: pl.DataFrame, table: Table, *, patch: bool = False) -> list[Failure]:
     """The rows of ``frame`` (mart columns and flags, as the normaliser leaves them) that break the model, one reason
     each.
 
-    Columns that are left out count as null. Values never leave this function: pandera's messages hold them, so only the
+    Columns that are left out count as null. Of a ``patch``, which says only
+    what changed, nothing is required. Values never leave this function: pandera's messages hold them, so only the
     row, the column and the name of the check are taken from its report.
     """
-    plan = _plan(table, tuple(frame.columns))
+    plan = _plan(table, tuple(frame.columns), patch)
     rows = frame.lazy().select(*plan.reads, *plan.missing).collect()
     failing = rows.select(~plan.together).to_series().arg_true().to_list()
     if not failing:
@@ -67,11 +68,12 @@ class _Plan:
 
 
 @functools.cache
-def _plan(table: Table, columns: tuple[str, ...]) -> _Plan:
+def _plan(table: Table, columns: tuple[str, ...], patch: bool) -> _Plan:
     there = frozenset(columns)
-    known = row_checks(table)
+    known = tuple(c for c in row_checks(table) if not (patch and c.name == Reason.REQUIRED_MISSING))
     own = {check.column for check in known}
     flags = [flag_check(name) for name in columns if name.startswith(FLAG_MARKS) and name not in own]
+    flags = [c for c in flags if not (patch and c.name == Reason.REQUIRED_MISSING)]
     absent = [check for check in known if there.isdisjoint(check.reads)]
     dtypes = {c.name: polars_dtype(c.dtype) for c in table.columns()}
     nulls = {name: pl.lit(None, dtypes.get(name, pl.Boolean())).alias(name) for check in known for name in check.reads}

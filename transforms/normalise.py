@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -22,13 +23,15 @@ FLAG_MARKS = (PRESENT, INVALID, MANY_MARK)
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What tells how values are meant: what makes the columns of codes, and may know a crosswalk; the plans for units;
-    what the rows measure (LOINC codes, String), where that is said outside of them; and whether they are findings.
+    what the rows measure (LOINC codes, String), where that is said outside of them; whether they are findings; and how
+    times are written.
     """
 
     coder: Coder = field(default_factory=Coder)
     harmoniser: Harmoniser = field(default_factory=Harmoniser)
     loinc: pl.Series | None = None
     observed: bool = False
+    times: Callable[[pl.Series, str], pl.DataFrame] = fhir_times  # reads texts that are of a type of FHIR
 
     def about(self, code: list[pl.Series]) -> Meaning:
         """The same for rows whose `code` has these columns."""
@@ -78,7 +81,7 @@ def _element(
     raw: pl.DataFrame, element: Element, there: set[str], meant: Meaning
 ) -> tuple[list[pl.Series], list[pl.Series]]:
     if element.kind is Kind.TIME:
-        return _time(raw, element)
+        return _time(raw, element, meant)
     if element.kind is Kind.CLOCK:
         return _clock(raw, element)
     if element.kind is Kind.REFERENCE:
@@ -94,8 +97,8 @@ def _element(
     return plain, []
 
 
-def _time(raw: pl.DataFrame, element: Element) -> tuple[list[pl.Series], list[pl.Series]]:
-    times = fhir_times(raw[element.name], element.time_type)
+def _time(raw: pl.DataFrame, element: Element, meant: Meaning) -> tuple[list[pl.Series], list[pl.Series]]:
+    times = meant.times(raw[element.name], element.time_type)
     columns = [times[part].alias(f"{element.name}_{part}") for part in TIME_PARTS]
     return columns, [times["invalid"].alias(INVALID + element.name), *notes_of(element.name, times["flags"])]
 

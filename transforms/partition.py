@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
 
-from schemas.lateness import Lateness, LatePolicy
+from schemas.lateness import Lateness
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, OversizedLine, Rejection
@@ -24,12 +24,14 @@ from transforms.codes.targets import Targets
 from transforms.decode.alone import resolved_text
 from transforms.decode.careful import Fault, resource_id
 from transforms.decode.fhir import Decoder, TypeBatch
+from transforms.decode.frames import FrameReader
 from transforms.decode.lines import Lines, joined
 from transforms.decode.unwrap import resources_of
-from transforms.findings import findings_frame, notes_frame
-from transforms.late import LATE, late_rows
-from transforms.normalise import FLAG_MARKS, Meaning, normalise, notes_of
+from transforms.findings import notes_frame
+from transforms.normalise import Meaning, normalise, notes_of
 from transforms.result import ChunkResult
+from transforms.rows import accepted_rows, count_codes, decide_late, sampled_failures, without
+from transforms.rows import joined as joined_rows
 from transforms.sample import Sampler, Sampling
 from transforms.times import fhir_times
 from transforms.tombstones import take_deletes
@@ -37,7 +39,6 @@ from transforms.units.harmonise import Harmoniser
 from transforms.views.fill import ROW_NUMBER
 
 RESOURCE_TABLE = "resource"
-IDENTITY_FRAME = ("id", "version_id", "last_updated", "last_updated_nanos", "content_hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Tools:
     sampler: Sampler = field(default_factory=lambda: Sampler(Sampling(0)))
     harmoniser: Harmoniser = field(default_factory=Harmoniser)
     lateness: Lateness = field(default_factory=Lateness)
+    frames: FrameReader = field(default_factory=FrameReader)
     targets: Targets | None = None
 
 
@@ -101,9 +103,9 @@ class _Work:
 
 
 def refuse_oversized(line: OversizedLine) -> ChunkResult:
-    """A line too long to read: its beginning goes to the quarantine."""
+    """What is too long to read, or is no record: its beginning goes to the quarantine."""
     result = ChunkResult(parts=[{}])
-    meaning = f"{Reason.LINE_TOO_LONG.meaning} It has {line.length} bytes, SHA-256 {line.sha256.hex()}."
+    meaning = f"{line.reason.meaning} It has {line.length} bytes, SHA-256 {line.sha256.hex()}."
     result.rejections.append(
         Rejection(
             line.uri,
@@ -111,9 +113,9 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
             line.offset,
             UNKNOWN_TYPE,
             None,
-            Reason.LINE_TOO_LONG,
+            line.reason,
             None,
-            Reason.LINE_TOO_LONG,
+            line.reason,
             meaning,
             line.head,
             line.length,
@@ -132,42 +134,40 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         coder = Coder(work.tools.targets)
         meaning = Meaning(coder, work.tools.harmoniser, observed=batch.resource_type == "Observation")
         body = normalise(batch.raw, batch.table.elements, meaning)
-        _met(coder, batch.resource_type, result)
+        count_codes(coder, batch.resource_type, result)
         notes += [column for column in body if column.name.startswith(NOTE)]
         frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
         failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name
-    failures += _sampled(work, batch, {f.row for f in failures}, result)
-    late = late_rows(work.tools.lateness, batch.resource_type, own, {f.row for f in failures}, result)
-    discarded = late if work.tools.lateness.policy is LatePolicy.DISCARD else []
-    if work.tools.lateness.policy is LatePolicy.QUARANTINE:
-        failures += [Failure(row, LATE, Reason.LATE) for row in late]
+    failures += sampled_failures(
+        work.tools.sampler,
+        batch.raw["id"],
+        lambda row: work.lines.payload(batch.rows[row]),
+        batch.resource_type,
+        batch.table,
+        {f.row for f in failures},
+        result,
+    )
+    late = decide_late(work.tools.lateness, batch.resource_type, own, {f.row for f in failures}, result)
+    failures += late.refused
     for failure in failures:
         row = batch.rows[failure.row]
         result.rejections.append(_rejection(work, row, batch.resource_type, failure.fault, failure.check))
         result.add(work.chunk_of(row), batch.resource_type, 0, 1)
-    for late_row in discarded:
+    for late_row in late.discarded:
         result.add(work.chunk_of(batch.rows[late_row]), batch.resource_type, 0, 0, 1)
-    if work.tools.lateness.policy is not LatePolicy.MERGE:
-        result.held.update(work.chunk_of(batch.rows[row]) for row in late)
+    result.held.update(work.chunk_of(batch.rows[row]) for row in late.held)
     for number, read in enumerate(work.rows_by_chunk(batch.rows)):
         if read:
             result.add(number, batch.resource_type, read, 0)
-    gone = [*(f.row for f in failures), *discarded]
+    gone = [*(f.row for f in failures), *late.discarded]
     if notes:
         result.findings.append(notes_frame(batch.resource_type, identity["id"], notes, gone))
-    accepted = _accepted(frame, gone)
+    accepted = accepted_rows(frame, gone)
     if accepted.height:
-        result.saw(batch.resource_type, _without(own, gone))
-        known = result.tables.get(name)
-        result.tables[name] = _narrow(accepted if known is None else pl.concat([known, accepted], how="diagonal"))
+        result.saw(batch.resource_type, without(own, gone))
+        result.tables[name] = joined_rows(result.tables.get(name), accepted)
     _views(work, batch, identity, {batch.rows[row] for row in gone}, result)
-
-
-def _met(coder: Coder, resource_type: str, result: ChunkResult) -> None:
-    counts = coder.counts()
-    if counts.height:
-        result.codes.append(counts.select(pl.lit(resource_type).alias("resource_type"), pl.all()))
 
 
 def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int], result: ChunkResult) -> None:
@@ -184,30 +184,6 @@ def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int]
         made = kept.with_columns(numbered).join(of_row, on=ROW_NUMBER, how="left", maintain_order="left")
         if made.height:
             result.views[filled.name] = made
-
-
-def _sampled(work: _Work, batch: TypeBatch, failed: set[int], result: ChunkResult) -> list[Failure]:
-    """Look at the sample; the failures it adds when it may refuse rows."""
-    found = work.tools.sampler.look(
-        batch.raw["id"], lambda row: work.lines.payload(batch.rows[row]), batch.resource_type, batch.table
-    )
-    kind = batch.resource_type
-    result.sampled[kind] = result.sampled.get(kind, 0) + found.rows
-    for path, rows in found.unread.items():
-        result.unread[kind, path] = result.unread.get((kind, path), 0) + rows
-    displays = [f for row, wrong in found.displays.items() if row not in failed for f in wrong]
-    if displays:
-        result.findings.append(findings_frame(displays))
-    fresh = {row: finding for row, finding in found.invalid.items() if row not in failed}
-    if not work.tools.sampler.decides:
-        if fresh:
-            result.findings.append(findings_frame(fresh.values()))
-        return []
-    meaning = Reason.SAMPLE_INVALID.meaning
-    return [
-        Failure(row, Fault(Reason.SAMPLE_INVALID, finding.path, f"{meaning} ({finding.code})"), "fhir.resources")
-        for row, finding in fresh.items()
-    ]
 
 
 def _identity(
@@ -252,24 +228,6 @@ def _whole(
         for row in mask.fill_null(False).arg_true().to_list()
     }
     return frame, list(failures.values())
-
-
-def _without(column: pl.Series, rows: Collection[int]) -> pl.Series:
-    return (
-        column.filter(pl.Series([True]).new_from_index(0, len(column)).scatter(list(rows), False)) if rows else column
-    )
-
-
-def _accepted(frame: pl.DataFrame, bad: Collection[int]) -> pl.DataFrame:
-    kept = frame.select(c for c in frame.columns if not c.startswith(FLAG_MARKS))
-    if not bad:
-        return kept
-    return kept.with_row_index("~index").filter(~pl.col("~index").is_in(list(bad))).drop("~index")
-
-
-def _narrow(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without the columns that are null throughout."""
-    return frame.select(c for c in frame.columns if c in IDENTITY_FRAME or frame[c].null_count() < frame.height)
 
 
 def _rejection(work: _Work, row: int, kind: str, fault: Fault, check_name: str) -> Rejection:

@@ -40,7 +40,7 @@ class Decoder:
     """Decodes chunks on one thread; holds that thread's DuckDB connection."""
 
     def __init__(self, tables: Mapping[str, Table], views: Sequence[ViewTable] = ()) -> None:
-        self._tables = tables
+        self.tables = tables
         self._fillers: dict[str, list[Filler]] = {}
         for view in views:
             self._fillers.setdefault(view.resource_type, []).append(Filler(view))
@@ -64,7 +64,7 @@ class Decoder:
         return batches, refused
 
     def _read(self, kind: str, lines: Lines, rows: pl.Series) -> tuple[TypeBatch, list[Refused]]:
-        table = self._tables.get(kind)
+        table = self.tables.get(kind)
         text = lines.texts(rows)
         if table is None:
             plan = whole_projection()

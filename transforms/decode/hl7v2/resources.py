@@ -56,3 +56,10 @@ def made_of(segments: Segments) -> list[Made]:
     made += [rows for of in _OF_ORDERS for rows in of(context, orders)]
     times = pl.DataFrame([segments.messages["message"], context.sent_at.alias("lastUpdated")])
     return [rows for rows in (*made, *context.parties.made(times)) if rows.frame.height]
+
+
+# What the maps read. All other segments are kept as they came, for nothing is dropped.
+READ_SEGMENTS = frozenset(
+    {"MSH", "EVN", "PID", "PD1", "NK1", "MRG", "PV1", "PV2", "DG1", "PRB", "AL1", "IAM", "PR1", "IN1", "ORC", "OBR"}
+    | {"OBX", "NTE", "SPM", "TQ1", "TXA", "RXA", "RXR", "RXO", "RXE", "SCH", "AIS", "AIP", "AIL"}
+)

@@ -1,0 +1,220 @@
+"""HL7 v2 chunks, all steps: messages to rows that say only what changed.
+
+The same projection, normaliser and checks serve them as FHIR; what differs is where the raw columns come from, that an
+element may be left out though R4 requires it (another message tells it), and that times may lack an offset.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import polars as pl
+
+from schemas.records import Chunk, Counts, Rejection
+from schemas.table import INVALID, NOTE
+from transforms.check import check
+from transforms.codes.coder import Coder
+from transforms.decode.careful import Fault
+from transforms.decode.hl7v2.content import content_hashes
+from transforms.decode.hl7v2.fhir_json import fhir_lines
+from transforms.decode.hl7v2.maps.rows import Made
+from transforms.decode.hl7v2.messages import Messages, messages_of
+from transforms.decode.hl7v2.resources import READ_SEGMENTS, made_of
+from transforms.decode.hl7v2.segments import Segments, segments_of
+from transforms.findings import notes_frame
+from transforms.normalise import Meaning, normalise, notes_of
+from transforms.partition import Tools
+from transforms.result import ChunkResult
+from transforms.rows import accepted_rows, count_codes, decide_late, joined, sampled_failures, without
+from transforms.times import hl7v2_times
+
+CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
+SEGMENT_TABLE = "hl7_segment"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOptions:
+    """How messages are read that do not say it themselves: codec of their texts, IANA zone of their times."""
+
+    charset: str | None = None
+    zone: str | None = None
+
+
+def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, options: MessageOptions) -> ChunkResult:
+    """All steps for ``HL7V2`` chunks at once."""
+    messages = messages_of(chunks, options.charset)
+    result = ChunkResult(parts=[{} for _ in chunks], inputs=[{} for _ in chunks])
+    work = _Work(messages, [c.uri for c in chunks], as_of, tools, options)
+    for number, fault in messages.refused:
+        work.refuse(number, 1, messages.all[number].type, fault, fault.reason, result)
+        result.add(messages.all[number].chunk, messages.all[number].type, 1, 1)
+    for separators, texts in messages.texts.items():
+        numbers, bodies = zip(*texts, strict=True)
+        segments = segments_of(pl.Series(bodies, dtype=pl.String), numbers, separators, options.zone)
+        made = made_of(segments)
+        for rows in made:
+            _rows(work, rows, result)
+        _keep_segments(work, segments, made, result)
+    _count_inputs(work, result)
+    return result
+
+
+class _Work:
+    """What all batches share."""
+
+    def __init__(
+        self, messages: Messages, uris: list[str], as_of: datetime, tools: Tools, options: MessageOptions
+    ) -> None:
+        self.messages = messages
+        self.uris = uris
+        self.as_of = as_of
+        self.tools = tools
+        self.options = options
+        self.bad: set[int] = set()  # messages of which something was refused
+        self._places: set[tuple[int, int]] = set()
+        self._chunks = pl.Series([m.chunk for m in messages.all], dtype=pl.UInt32)
+
+    def times(self, text: pl.Series, _: str = "") -> pl.DataFrame:
+        """The times of texts that are HL7 v2 DTM."""
+        return hl7v2_times(text, self.options.zone)
+
+    def chunk_of(self, number: int) -> int:
+        """The chunk that a message came in."""
+        return self.messages.all[number].chunk
+
+    def by_chunk(self, numbers: pl.Series) -> list[tuple[int, int]]:
+        """How many rows each chunk has."""
+        if len(self.uris) == 1:
+            return [(0, len(numbers))]
+        return Counter(self._chunks.gather(numbers).to_list()).items()  # type: ignore[return-value]
+
+    def refuse(self, number: int, ordinal: int, kind: str, fault: Fault, check_name: str, result: ChunkResult) -> None:
+        """A message goes to the quarantine, once for each of its segments that is at fault."""
+        self.bad.add(number)
+        if (number, ordinal) in self._places:
+            return
+        self._places.add((number, ordinal))
+        message = self.messages.all[number]
+        result.rejections.append(
+            Rejection(
+                uri=self.uris[message.chunk],
+                line=message.line + ordinal - 1,
+                offset=message.offset,
+                resource_type=kind,
+                resource_id=None,
+                code=fault.reason,
+                column=fault.place,
+                check=check_name,
+                message=fault.message,
+                payload=message.payload,
+                length=len(message.payload),
+            )
+        )
+
+
+def _rows(work: _Work, made: Made, result: ChunkResult) -> None:
+    """The rows of one map: projected, normalised, identified, checked and split."""
+    tools, kind = work.tools, made.resource_type
+    table = tools.decoder.tables[kind]
+    raw = tools.frames.read(made.frame, table)
+    identity, own, flag, notes = _identity(work, made)
+    coder = Coder(tools.targets)
+    zone = work.options.zone
+    meaning = Meaning(coder, tools.harmoniser, observed=kind == "Observation", times=work.times)
+    body = normalise(raw, table.elements, meaning)
+    count_codes(coder, kind, result)
+    notes += [column for column in body if column.name.startswith(NOTE)]
+    frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
+    failures = check(frame.with_columns(flag), table, patch=True)
+    messages, ordinals = made.frame["message"], made.frame["ordinal"]
+
+    def payload(row: int) -> bytes:
+        return next(fhir_lines(replace(made, frame=made.frame[row : row + 1]), zone))
+
+    failed = {f.row for f in failures}
+    failures += sampled_failures(tools.sampler, raw["id"], payload, kind, table, failed, result)
+    late = decide_late(tools.lateness, kind, own, {f.row for f in failures}, result)
+    failures += late.refused
+    for failure in failures:
+        number = messages[failure.row]
+        work.refuse(number, ordinals[failure.row], kind, failure.fault, failure.check, result)
+        result.add(work.chunk_of(number), kind, 0, 1)
+    for row in late.discarded:
+        result.add(work.chunk_of(messages[row]), kind, 0, 0, 1)
+    result.held.update(work.chunk_of(messages[row]) for row in late.held)
+    for chunk, read in work.by_chunk(messages):
+        result.add(chunk, kind, read, 0)
+    gone = [*(f.row for f in failures), *late.discarded]
+    if notes:
+        result.findings.append(notes_frame(kind, identity["id"], notes, gone))
+    if made.frame["cleared"].null_count() < made.frame.height:
+        frame = frame.with_columns(made.frame["cleared"].alias(CLEARED))
+    kept = accepted_rows(frame, gone)
+    if kept.height:
+        result.saw(kind, without(own, gone))
+        result.patches[table.name] = joined(result.patches.get(table.name), kept)
+
+
+def _identity(work: _Work, made: Made) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
+    """The identity columns, the times that rows brought with them, the flag of one that is none, and the notes.
+
+    A time without offset where no zone was given orders rows by its wall clock, for that is all that is known of it.
+    """
+    text = made.frame["meta"].struct.field("lastUpdated")
+    times = hl7v2_times(text, work.options.zone)
+    at = times["at"]
+    if at.null_count() > text.null_count() and work.options.zone is None:
+        wall = hl7v2_times(text, "UTC")["at"]
+        at = pl.select(pl.coalesce(at, wall)).to_series()
+    content = made.frame.select(pl.exclude("message", "ordinal", "meta"))
+    frame = pl.DataFrame(
+        [
+            made.frame["id"],
+            at.fill_null(work.as_of).alias("last_updated"),
+            times["nanos"].fill_null(0).alias("last_updated_nanos"),
+            content_hashes(content),
+        ]
+    )
+    return frame, at, times["invalid"].alias(INVALID + "last_updated"), notes_of("last_updated", times["flags"])
+
+
+def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result: ChunkResult) -> None:
+    """Segments that no map reads, and all of a message of which nothing was made."""
+    told = {number for rows in made for number in rows.frame["message"].unique()}
+    whole = [number for number in segments.messages["message"] if number not in told]
+    kept = [
+        frame.select("message", "ordinal", "text", pl.lit(name).alias("segment"))
+        for name, each in segments.by_name.items()
+        if (frame := each if name not in READ_SEGMENTS else each.filter(pl.col("message").is_in(whole))).height
+    ]
+    if not kept:
+        return
+    rows = pl.concat(kept).join(segments.messages, on="message", how="left")
+    places = rows["message"].to_list()
+    all_messages = work.messages.all
+    result.segments.append(
+        rows.select(
+            pl.Series("uri", [work.uris[all_messages[n].chunk] for n in places], dtype=pl.String),
+            pl.Series("line", [all_messages[n].line for n in places], dtype=pl.Int64) + rows["ordinal"] - 1,
+            pl.col("control_id"),
+            pl.col("type").alias("message_type"),
+            pl.Series("message_hash", [all_messages[n].sha256 for n in places], dtype=pl.Binary),
+            pl.col("ordinal").cast(pl.Int32),
+            pl.col("segment"),
+            pl.col("text"),
+        )
+    )
+
+
+def _count_inputs(work: _Work, result: ChunkResult) -> None:
+    """What became of each message, by type: applied, or quarantined when anything of it was refused."""
+    for number, message in enumerate(work.messages.all):
+        counts = result.inputs[message.chunk].setdefault(message.type, Counts())
+        counts.read += 1
+        if number in work.bad:
+            counts.quarantined += 1
+        else:
+            counts.applied += 1
