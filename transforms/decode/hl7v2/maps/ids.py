@@ -26,6 +26,16 @@ def key_of(label: str, *parts: pl.Expr | pl.Series) -> pl.Expr:
     return pl.concat_str(pl.lit(f"{len(label.encode())}:{label}"), *(_prefixed(part) for part in parts))
 
 
+def told_apart(messages: pl.Series, keys: pl.Series) -> pl.Series:
+    """The keys, with its number behind the second and later ones of the same in a message."""
+    frame = pl.DataFrame([messages.alias("message"), keys.alias("key")])
+    if frame["key"].n_unique() == frame.height or frame.n_unique() == frame.height:
+        return keys
+    place = pl.int_range(1, pl.len() + 1).over("message", "key")
+    again = pl.when(place > 1).then(pl.concat_str(pl.lit("#"), place.cast(pl.String))).otherwise(pl.lit(""))
+    return frame.select(pl.concat_str("key", again)).to_series()
+
+
 def hashed(keys: pl.Series) -> pl.Series:
     """The ids (String, 32 hexadecimal digits) of texts; null for null."""
     sha256 = hashlib.sha256

@@ -9,7 +9,7 @@ import polars as pl
 from transforms.decode.hl7v2.maps.coded import code_key
 from transforms.decode.hl7v2.maps.context import Context
 from transforms.decode.hl7v2.maps.identifiers import cx, ei, ei_key, eip_key
-from transforms.decode.hl7v2.maps.ids import hashed, key_of, reference
+from transforms.decode.hl7v2.maps.ids import hashed, key_of, reference, told_apart
 from transforms.decode.hl7v2.maps.parties import PRACTITIONER
 from transforms.decode.hl7v2.maps.parts import moment, whole
 from transforms.decode.hl7v2.maps.rows import first_of, first_told
@@ -68,12 +68,7 @@ class Orders:
             _NONE if code is None else code,
             _NONE if sub is None else sub,
         )
-        frame = pl.DataFrame([obx.column("message"), pl.select(key.alias("key")).to_series()])
-        if frame["key"].n_unique() < frame.height and frame.n_unique() < frame.height:
-            place = pl.int_range(1, pl.len() + 1).over("message", "key")
-            again = pl.when(place > 1).then(pl.concat_str(pl.lit("#"), place.cast(pl.String))).otherwise(pl.lit(""))
-            frame = frame.select(pl.concat_str("key", again).alias("key"))
-        return hashed(frame["key"])
+        return hashed(told_apart(obx.column("message"), pl.select(key).to_series()))
 
     @functools.cached_property
     def request_ids(self) -> pl.Series:

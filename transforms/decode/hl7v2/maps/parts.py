@@ -12,6 +12,7 @@ from transforms.decode.hl7v2.fields import component, text
 from transforms.decode.hl7v2.separators import Separators
 
 _WHOLE = "whole"
+_FEW = 1000  # texts; for fewer than these it costs more to find what is split twice than to split it twice
 
 
 class Parts:
@@ -49,8 +50,10 @@ class Parts:
     def worked_out(self, values: pl.Series, made: pl.Expr) -> pl.Series:
         """``made``, an expression over what was asked for, for the repetitions ``values`` (String)."""
         asked = [split.alias(name) for name, split in self._wanted.items()]
-        frame = values.alias("value").to_frame().lazy().with_columns(asked).with_columns(made.alias("made"))
-        return frame.select("made").collect()["made"]
+        frame = values.alias("value").to_frame()
+        if frame.height < _FEW:
+            return frame.with_columns(asked).with_columns(made.alias("made"))["made"]
+        return frame.lazy().with_columns(asked).with_columns(made.alias("made")).select("made").collect()["made"]
 
 
 Datatype = Callable[[Parts], pl.Expr]
