@@ -18,9 +18,10 @@ import polars as pl
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
+from schemas.fhir_types import element
 from tests.conformance.hl7v2_facts import facts_of, times_of
 from transforms.decode.hl7v2.fhir_json import fhir_lines
-from transforms.decode.hl7v2.maps.rows import Made
+from transforms.decode.hl7v2.maps.rows import FIXED, Made
 from transforms.decode.hl7v2.resources import made_of
 from transforms.decode.hl7v2.segments import segments_of
 from transforms.decode.hl7v2.separators import separators_of
@@ -48,7 +49,7 @@ _BY_TYPE = {
     "DiagnosticReport": "reports of orders and of single OBX",
     "ServiceRequest": "requests of an ORC without OBR, and group numbers",
 }
-_ELSE = "one message, one decision"
+_ELSE = "decided otherwise above"
 
 
 def test_the_messages_are_there() -> None:
@@ -70,6 +71,35 @@ def test_what_is_made_is_valid_fhir() -> None:
                 model.model_validate_json(line)
                 count += 1
     assert count > 1600
+
+
+def test_all_columns_are_elements_of_fhir() -> None:
+    """Names at any depth are those of FHIR R4; beside them stand the digits of decimals and the `_` of extensions."""
+    if not FILES:
+        pytest.skip(MISSING)
+    unknown = {
+        name
+        for file in FILES
+        for made in _made(file)
+        for name, dtype in made.frame.drop(FIXED).schema.items()
+        for name in _not_elements(made.resource_type, name, dtype)
+    }
+    assert unknown == set()
+
+
+def _not_elements(kind: str, name: str, dtype: pl.DataType) -> set[str]:
+    if name == "#value":
+        return set()
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    if name.startswith("_"):
+        of = "Element"
+    else:
+        known = element(kind, name)
+        if known is None or known.many != isinstance(dtype, pl.List):
+            return {f"{kind}.{name}"}
+        of = known.type
+    fields = inner.fields if isinstance(inner, pl.Struct) else []
+    return {wrong for field in fields for wrong in _not_elements(of, field.name, field.dtype)}
 
 
 def test_what_differs_from_other_converters_is_explained() -> None:
