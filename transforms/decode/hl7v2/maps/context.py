@@ -24,6 +24,8 @@ class Context:
         self.segments = segments
         self.parties = Parties(segments.separators)
         self._segment: dict[str, Segment] = {}
+        self._owned: dict[tuple[str, str], pl.Series] = {}
+        self._before: dict[tuple[str, str], pl.Series] = {}
 
     def has(self, name: str) -> bool:
         """True when some message has that segment."""
@@ -43,10 +45,13 @@ class Context:
         """For each segment of a name the place (UInt32) among those called ``owner`` of the one that its group gives
         it; null: none.
         """
-        groups = self.segments.groups
-        places = self._places(owner)
-        own = groups.filter(pl.col("name") == name).select("message", pl.col(owner.lower()).alias("ordinal"))
-        return own.join(places, on=["message", "ordinal"], how="left", maintain_order="left")["at"]
+        if (name, owner) not in self._owned:
+            own = self.segments.groups.filter(pl.col("name") == name)
+            ordinals = own.select("message", pl.col(owner.lower()).alias("ordinal"))
+            places = self.segment(owner).frame.select("message", "ordinal").with_row_index("at")
+            found = ordinals.join(places, on=["message", "ordinal"], how="left", maintain_order="left")
+            self._owned[name, owner] = found["at"]
+        return self._owned[name, owner]
 
     def following(self, owner: str, name: str) -> pl.Series:
         """For each segment called ``owner`` the place of the first one of a name behind it, before the next ``owner``
@@ -61,6 +66,11 @@ class Context:
         """For each segment of a name the place of the last one called ``owner`` before it in its message, else of the
         first one in its message; null: none.
         """
+        if (name, owner) not in self._before:
+            self._before[name, owner] = self._last_before(name, owner)
+        return self._before[name, owner]
+
+    def _last_before(self, name: str, owner: str) -> pl.Series:
         groups = self.segments.groups
         owners = self.segment(owner).frame
         if not owners.height:
@@ -184,6 +194,3 @@ class Context:
             return None
         ids = self.encounter_ids.gather(self.before(name, "PV1"))
         return pl.select(reference("Encounter", ids)).to_series()
-
-    def _places(self, owner: str) -> pl.DataFrame:
-        return self.segment(owner).frame.select("message", "ordinal").with_row_index("at")

@@ -8,7 +8,7 @@ import hashlib
 
 import polars as pl
 
-_DIGITS = 32  # hexadecimal digits of 128 bits
+_BYTES = 16  # 128 bits
 
 
 def _prefixed(told: pl.Expr | pl.Series) -> pl.Expr:
@@ -39,8 +39,8 @@ def told_apart(messages: pl.Series, keys: pl.Series) -> pl.Series:
 def hashed(keys: pl.Series) -> pl.Series:
     """The ids (String, 32 hexadecimal digits) of texts; null for null."""
     sha256 = hashlib.sha256
-    made = [None if key is None else sha256(key).hexdigest()[:_DIGITS] for key in keys.cast(pl.Binary)]
-    return pl.Series(keys.name, made, dtype=pl.String)
+    made = [None if key is None else sha256(key).digest() for key in keys.cast(pl.Binary).to_list()]
+    return pl.Series(keys.name, made, dtype=pl.Binary).bin.slice(0, _BYTES).bin.encode("hex")
 
 
 def reference(resource_type: str, told: pl.Expr | pl.Series) -> pl.Expr:

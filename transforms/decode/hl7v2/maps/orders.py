@@ -47,10 +47,13 @@ class Orders:
                 self._known[owner, first] = self._numbers(owner, first)
             keys = self._known[owner, first]
             found.append(keys if name == owner else keys.gather(context.owned(name, owner)))
+        told = first_of(*found) if found else None
+        if told is not None and not told.null_count():
+            return told
         order = self._order_numbers(name).cast(pl.String)
         control = context.of_message(name, context.control)
-        found.append(pl.select(key_of("Order of message", control, order)).to_series())
-        return first_of(*found)
+        of_message = pl.select(key_of("Order of message", control, order)).to_series()
+        return of_message if told is None else first_of(told, of_message)
 
     @functools.cached_property
     def identifiers(self) -> pl.Series | None:
