@@ -76,7 +76,8 @@ def concept(
             if has(code)
         ]
         alone = pl.when(at(1).is_null()).then(at(2))
-        return struct(coding=listed(*codings), text=pl.coalesce(at(9), alone))
+        kept = parts.once(listed(*(parts.once(one) for one in codings)))
+        return struct(coding=kept, text=parts.once(pl.coalesce(at(9), alone)))
 
     return datatype
 

@@ -23,6 +23,7 @@ class Parts:
         self._components = components
         self._subcomponents = subcomponents
         self._wanted: dict[str, pl.Expr] = {}
+        self._kept: list[pl.Expr] = []
 
     def __call__(self, number: int, sub: int = 1) -> pl.Expr:
         """Component ``number``, of it subcomponent ``sub``: unescaped text (String), null where it is empty."""
@@ -35,6 +36,12 @@ class Parts:
     def has(self, number: int, sub: int = 1) -> bool:
         """True when any of the texts may have that component."""
         return number <= self._components and sub <= self._subcomponents
+
+    def once(self, made: pl.Expr) -> pl.Expr:
+        """What an expression makes, as a column: it is worked out once, however often that column is asked for."""
+        name = f"~{len(self._kept)}"
+        self._kept.append(made.alias(name))
+        return pl.col(name)
 
     @property
     def whole(self) -> pl.Expr:
@@ -52,8 +59,14 @@ class Parts:
         asked = [split.alias(name) for name, split in self._wanted.items()]
         frame = values.alias("value").to_frame()
         if frame.height < _FEW:
-            return frame.with_columns(asked).with_columns(made.alias("made"))["made"]
-        return frame.lazy().with_columns(asked).with_columns(made.alias("made")).select("made").collect()["made"]
+            frame = frame.with_columns(asked)
+            for kept in self._kept:
+                frame = frame.with_columns(kept)
+            return frame.with_columns(made.alias("made"))["made"]
+        lazy = frame.lazy().with_columns(asked)
+        for kept in self._kept:
+            lazy = lazy.with_columns(kept)
+        return lazy.with_columns(made.alias("made")).select("made").collect()["made"]
 
 
 Datatype = Callable[[Parts], pl.Expr]
