@@ -8,11 +8,14 @@ from collections.abc import Callable
 
 import polars as pl
 
-from transforms.decode.hl7v2.fields import component, text
+from transforms.decode.hl7v2.escapes import unescaped
+from transforms.decode.hl7v2.fields import CLEARED
 from transforms.decode.hl7v2.separators import Separators
 
 _WHOLE = "whole"
-_FEW = 1000  # texts; for fewer than these it costs more to find what is split twice than to split it twice
+_PIECES = "pieces"
+_FEW = 1000  # texts; for fewer than these a better plan costs more than it saves
+_PLAIN = pl.QueryOptFlags.none()
 
 
 class Parts:
@@ -30,7 +33,10 @@ class Parts:
         if not self.has(number, sub):
             return pl.lit(None, dtype=pl.String)
         name = f"{number}.{sub}"
-        self._wanted[name] = component(pl.col("value"), self._separators, number, sub)
+        piece = pl.col(_PIECES).list.get(number - 1, null_on_oob=True)
+        if self._subcomponents > 1:
+            piece = piece.str.split(self._separators.subcomponent).list.get(sub - 1, null_on_oob=True)
+        self._wanted[name] = piece
         return pl.col(name)
 
     def has(self, number: int, sub: int = 1) -> bool:
@@ -46,7 +52,7 @@ class Parts:
     @property
     def whole(self) -> pl.Expr:
         """The repetition as one primitive value, unescaped (String)."""
-        self._wanted[_WHOLE] = text(pl.col("value"), self._separators)
+        self._wanted[_WHOLE] = pl.col("value")
         return pl.col(_WHOLE)
 
     @property
@@ -56,17 +62,25 @@ class Parts:
 
     def worked_out(self, values: pl.Series, made: pl.Expr) -> pl.Series:
         """``made``, an expression over what was asked for, for the repetitions ``values`` (String)."""
-        asked = [split.alias(name) for name, split in self._wanted.items()]
-        frame = values.alias("value").to_frame()
-        if frame.height < _FEW:
-            frame = frame.with_columns(asked)
-            for kept in self._kept:
-                frame = frame.with_columns(kept)
-            return frame.with_columns(made.alias("made"))["made"]
-        lazy = frame.lazy().with_columns(asked)
-        for kept in self._kept:
-            lazy = lazy.with_columns(kept)
-        return lazy.with_columns(made.alias("made")).select("made").collect()["made"]
+        frame = values.alias("value").to_frame().lazy()
+        if not self._wanted.keys() <= {_WHOLE}:
+            mark = self._separators.component
+            pieces = pl.col("value").str.split(mark) if mark else pl.concat_list("value")
+            frame = frame.with_columns(pieces.alias(_PIECES))
+        steps = [
+            [piece.alias(name) for name, piece in self._wanted.items()],
+            [_told(pl.col(name), self._separators).alias(name) for name in self._wanted],
+            *([kept] for kept in self._kept),
+            [made.alias("made")],
+        ]
+        for step in steps:
+            frame = frame.with_columns(step)
+        few = len(values) < _FEW
+        return frame.select("made").collect(optimizations=_PLAIN if few else pl.QueryOptFlags())["made"]
+
+
+def _told(piece: pl.Expr, separators: Separators) -> pl.Expr:
+    return pl.when((piece != "") & (piece != CLEARED)).then(unescaped(piece, separators))
 
 
 Datatype = Callable[[Parts], pl.Expr]
