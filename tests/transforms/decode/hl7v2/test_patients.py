@@ -249,3 +249,25 @@ def test_segments_of_two_patients_in_one_message() -> None:
     assert [o["subject"]["reference"] for o in resources("Observation", *segments)] == [
         f"Patient/{i}" for i in patients
     ]
+
+
+def test_two_maps_of_one_type_give_one_frame() -> None:
+    """The allergy of an AL1 and of an IAM of the same code is one row, with what either tells of it."""
+    rows = of_type(
+        "AllergyIntolerance",
+        msh("ADT^A60"),
+        PID,
+        "AL1|1|DA|1^P^L|SV|Rash",
+        "IAM|1|DA|1^P^L||Rash|A||||||Childhood|20240101",
+        "IAM|2|FA|2^N^L||Hives|A",
+    )
+    assert rows.frame.height == 2
+    first = rows.frame.row(0, named=True)
+    assert first["reaction"][0]["severity"] == "severe"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_allergy_of_both_segments_is_one(number: int) -> None:
+    """However often it comes."""
+    segments = (msh("ADT^A60"), PID, *["AL1|1|DA|1^P^L|SV|Rash"] * number, "IAM|1|DA|1^P^L||Rash|A|||||||20240101")
+    assert len(resources("AllergyIntolerance", *segments)) == 1
