@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from transforms.decode.hl7v2.fhir_json import fhir_lines
 from transforms.decode.hl7v2.maps.rows import FIXED, Made
 from transforms.decode.hl7v2.resources import made_of
 from transforms.decode.hl7v2.segments import segments_of
-from transforms.decode.hl7v2.separators import separators_of
+from transforms.decode.hl7v2.separators import Separators, separators_of
 
 pytestmark = pytest.mark.conformance
 
@@ -71,6 +72,22 @@ def test_what_is_made_is_valid_fhir() -> None:
                 model.model_validate_json(line)
                 count += 1
     assert count > 1600
+
+
+def test_messages_together_and_alone_give_the_same() -> None:
+    """How messages are cut into batches changes nothing of what is made of them."""
+    if not FILES:
+        pytest.skip(MISSING)
+    files = [file for file in FILES if all(separators_of(t[3], t[4:8]) == Separators() for t in _texts(file))]
+    texts = [text for file in files for text in _texts(file)]
+    alone = Counter(line for file in files for made in _made(file) for line in _canonical(made))
+    batch = made_of(segments_of(pl.Series(texts), range(len(texts)), Separators(), "UTC"))
+    assert len(texts) > 70
+    assert Counter(line for made in batch for line in _canonical(made)) == alone
+
+
+def _canonical(made: Made) -> Iterator[str]:
+    return (json.dumps(json.loads(line), sort_keys=True) for line in fhir_lines(made, "UTC"))
 
 
 def test_all_columns_are_elements_of_fhir() -> None:

@@ -178,8 +178,8 @@ class Orders:
     def _noted(self) -> pl.DataFrame:
         if self._notes is not None:
             return self._notes
-        nte = self.context.segment("NTE")
         groups = self.context.segments.groups.filter(pl.col("name") == "NTE")
+        nte = self.context.segment("NTE").only(groups["obx"].is_not_null() | groups["obr"].is_not_null())
         lines = nte.every(whole, 3)
         words = None if lines is None else lines.list.join("\n")
         parts: list[pl.Series] = []
