@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -42,9 +42,9 @@ class Stage:
         """Write accepted rows, one file a table."""
         return [self._table(name, frame) for name, frame in tables.items()]
 
-    def write_patches(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
-        """Write accepted rows that say only what changed, one file a table."""
-        return [replace(self._table(name, frame), patches=True) for name, frame in tables.items()]
+    def write_patches(self, tables: Iterable[tuple[str, pl.DataFrame]]) -> list[StagedTable]:
+        """Write accepted rows that say only what changed, one file for each frame of a table."""
+        return [replace(self._table(name, frame), patches=True) for name, frame in tables]
 
     def write_deletes(self, deletes: pl.DataFrame | None) -> list[StagedTable]:
         """Write deletes of any types in one file; none when there are none."""

@@ -28,7 +28,7 @@ from transforms.findings import notes_frame
 from transforms.normalise import Meaning, normalise, notes_of
 from transforms.partition import Tools
 from transforms.result import ChunkResult
-from transforms.rows import accepted_rows, count_codes, decide_late, joined, sampled_failures, without
+from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
 from transforms.times import hl7v2_times
 
 CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
@@ -155,7 +155,7 @@ def _rows(work: _Work, made: Made, result: ChunkResult) -> None:
     kept = accepted_rows(frame, gone)
     if kept.height:
         result.saw(kind, without(own, gone))
-        result.patches[table.name] = joined(result.patches.get(table.name), kept)
+        result.patches.append((table.name, narrow(kept)))
 
 
 def _identity(work: _Work, made: Made) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:

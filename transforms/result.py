@@ -22,7 +22,7 @@ class ChunkResult:
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-    patches: dict[str, pl.DataFrame] = field(default_factory=dict)  # rows that say only what changed
+    patches: list[tuple[str, pl.DataFrame]] = field(default_factory=list)  # by table, rows that say only what changed
     segments: list[pl.DataFrame] = field(default_factory=list)  # of HL7 v2, that are kept as they came
     inputs: list[dict[str, Counts]] = field(default_factory=list)  # messages of each chunk, by their type
     deletes: pl.DataFrame | None = None

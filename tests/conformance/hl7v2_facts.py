@@ -62,3 +62,23 @@ def _plain(value: Any) -> str:
     if _INSTANT.match(text):
         return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).isoformat()
     return text
+
+
+_DTM = re.compile(r"^(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)(\d\d)?(\.\d+)?)?([-+]\d{4})?$")
+
+
+def times_of(text: str) -> set[str]:
+    """What a DTM may be written as among the facts: its date, and its instant; none for any other text."""
+    found = _DTM.match(text)
+    if not found:
+        return set()
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    date = "-".join(part for part in (year, month, day) if part)
+    if hour is None:
+        return {date}
+    east = offset or "+0000"
+    clock = f"{date}T{hour}:{minute}:{second or '00'}{fraction or ''}{east[:3]}:{east[3:]}"
+    try:
+        return {date, _plain(clock)}
+    except ValueError:
+        return {date}

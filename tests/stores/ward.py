@@ -63,7 +63,7 @@ class Ward:
         stage = Stage(self.folder / "mart", report.load_id)
         unit = StagedUnit()
         for number, file in enumerate(files):
-            unit.tables += stage.write_patches({"patient": frame_of(file)})
+            unit.tables += stage.write_patches([("patient", frame_of(file))])
             partition = Partition(f"f{number}", 1)
             unit.receipts.append(Receipt(partition, report.load_id.encode(), len(file), T0, False, {}))
         commit(self.connection, unit, report, {"patient": PATIENT})

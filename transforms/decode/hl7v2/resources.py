@@ -21,7 +21,7 @@ from transforms.decode.hl7v2.maps.procedure import procedures
 from transforms.decode.hl7v2.maps.related_person import related_people
 from transforms.decode.hl7v2.maps.report import reports
 from transforms.decode.hl7v2.maps.request import requests
-from transforms.decode.hl7v2.maps.rows import Made
+from transforms.decode.hl7v2.maps.rows import Made, united
 from transforms.decode.hl7v2.maps.specimen import specimens
 from transforms.decode.hl7v2.segments import Segments
 
@@ -47,19 +47,31 @@ _OF_ORDERS = (
     medication_administrations,
 )
 
-
-def made_of(segments: Segments) -> list[Made]:
-    """The rows that the messages tell of, one :class:`Made` for each map that has any. A type may come twice."""
-    context = Context(segments)
-    orders = Orders(context)
-    made = [rows for of in _OF_MESSAGES for rows in of(context)]
-    made += [rows for of in _OF_ORDERS for rows in of(context, orders)]
-    times = pl.DataFrame([segments.messages["message"], context.sent_at.alias("lastUpdated")])
-    return [rows for rows in (*made, *context.parties.made(times)) if rows.frame.height]
-
-
 # What the maps read. All other segments are kept as they came, for nothing is dropped.
 READ_SEGMENTS = frozenset(
     {"MSH", "EVN", "PID", "PD1", "NK1", "MRG", "PV1", "PV2", "DG1", "PRB", "AL1", "IAM", "PR1", "IN1", "ORC", "OBR"}
     | {"OBX", "NTE", "SPM", "TQ1", "TXA", "RXA", "RXR", "RXO", "RXE", "SCH", "AIS", "AIP", "AIL"}
 )
+
+
+def made_of(segments: Segments) -> list[Made]:
+    """The rows that the messages tell of, one :class:`Made` for each type that has any."""
+    context = Context(segments)
+    orders = Orders(context)
+    made = [rows for of in _OF_MESSAGES for rows in of(context)]
+    made += [rows for of in _OF_ORDERS for rows in of(context, orders)]
+    times = pl.DataFrame([segments.messages["message"], context.sent_at.alias("lastUpdated")])
+    return _by_type([rows for rows in (*made, *context.parties.made(times)) if rows.frame.height])
+
+
+def _by_type(made: list[Made]) -> list[Made]:
+    """Two maps of one type as one, so that a message has no id of it twice."""
+    by_type: dict[str, list[Made]] = {}
+    for rows in made:
+        by_type.setdefault(rows.resource_type, []).append(rows)
+    return [_together(several) if len(several) > 1 else several[0] for several in by_type.values()]
+
+
+def _together(several: list[Made]) -> Made:
+    frame = pl.concat([rows.frame for rows in several], how="diagonal_relaxed").sort("message", "ordinal")
+    return Made(several[0].resource_type, united(frame), several[0].assumed)

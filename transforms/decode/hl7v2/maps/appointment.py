@@ -85,7 +85,7 @@ def _times(context: Context, sch: Segment, component: int, timing: int) -> list[
 
 
 def _start(context: Context, sch: Segment) -> pl.Series | None:
-    """TQ1-7, else SCH-11.4 (which TQ1 took the place of in v2.5), else the start of the first service, person or place."""
+    """TQ1-7, else SCH-11.4 (whose place TQ1 took in v2.5), else the start of the first service, person or place."""
     found = _times(context, sch, 4, 7)
     for name, number in (("AIS", 4), ("AIP", 6), ("AIL", 6), ("AIG", 8)):
         if (column := _of_first(context, name, number, moment, listed=False)) is not None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
 
-from schemas.code_systems import aliases
+from schemas.code_systems import canonical
 from transforms.decode.hl7v2.maps.parts import Datatype, Parts
 from transforms.decode.hl7v2.maps.shape import listed, struct
 from transforms.decode.hl7v2.maps.tables import V2, Translation
 
 CODING_FIELDS = ("system", "version", "code", "display")
-_OID = r"^[0-2](?:\.(?:0|[1-9][0-9]*)){3,}$"
 
 
 def fixed(system: str, code: str, display: str | None = None) -> pl.Expr:
@@ -25,14 +25,14 @@ def system_uri(name: pl.Expr) -> pl.Expr:
     """The URI of a coding system that is called by its name of table 0396, by its OID or by its URI; another name as
     sent, its blanks written ``%20``, for no URI has any.
     """
-    known = name.replace(dict(aliases()))
-    return (
-        pl.when(name.str.contains(r"^HL7[0-9]{4}$"))
-        .then(V2 + name.str.slice(3))
-        .when(known.str.contains(_OID))
-        .then("urn:oid:" + known)
-        .otherwise(known.str.replace_all(r"\s", "%20"))
-    )
+    return name.map_batches(_uris, return_dtype=pl.String)
+
+
+def _uris(names: pl.Series) -> pl.Series:
+    known = names.unique().drop_nulls()
+    if known.is_empty():
+        return names
+    return names.replace_strict(known, [re.sub(r"\s", "%20", canonical(name)) for name in known], default=None)
 
 
 def code_text(value: pl.Expr) -> pl.Expr:
@@ -76,7 +76,8 @@ def concept(
             if has(code)
         ]
         alone = pl.when(at(1).is_null()).then(at(2))
-        return struct(coding=listed(*codings), text=pl.coalesce(at(9), alone))
+        kept = parts.once(listed(*(parts.once(one) for one in codings)))
+        return struct(coding=kept, text=parts.once(pl.coalesce(at(9), alone)))
 
     return datatype
 

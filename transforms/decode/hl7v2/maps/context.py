@@ -7,7 +7,7 @@ import functools
 import polars as pl
 
 from transforms.decode.hl7v2.maps.identifiers import cx_key, cx_type
-from transforms.decode.hl7v2.maps.ids import hashed, key_of, reference
+from transforms.decode.hl7v2.maps.ids import hashed, key_of, reference, told_apart
 from transforms.decode.hl7v2.maps.parties import Parties
 from transforms.decode.hl7v2.maps.parts import moment
 from transforms.decode.hl7v2.maps.rows import first_of
@@ -24,6 +24,8 @@ class Context:
         self.segments = segments
         self.parties = Parties(segments.separators)
         self._segment: dict[str, Segment] = {}
+        self._owned: dict[tuple[str, str], pl.Series] = {}
+        self._before: dict[tuple[str, str], pl.Series] = {}
 
     def has(self, name: str) -> bool:
         """True when some message has that segment."""
@@ -43,10 +45,13 @@ class Context:
         """For each segment of a name the place (UInt32) among those called ``owner`` of the one that its group gives
         it; null: none.
         """
-        groups = self.segments.groups
-        places = self._places(owner)
-        own = groups.filter(pl.col("name") == name).select("message", pl.col(owner.lower()).alias("ordinal"))
-        return own.join(places, on=["message", "ordinal"], how="left", maintain_order="left")["at"]
+        if (name, owner) not in self._owned:
+            own = self.segments.groups.filter(pl.col("name") == name)
+            ordinals = own.select("message", pl.col(owner.lower()).alias("ordinal"))
+            places = self.segment(owner).frame.select("message", "ordinal").with_row_index("at")
+            found = ordinals.join(places, on=["message", "ordinal"], how="left", maintain_order="left")
+            self._owned[name, owner] = found["at"]
+        return self._owned[name, owner]
 
     def following(self, owner: str, name: str) -> pl.Series:
         """For each segment called ``owner`` the place of the first one of a name behind it, before the next ``owner``
@@ -61,6 +66,11 @@ class Context:
         """For each segment of a name the place of the last one called ``owner`` before it in its message, else of the
         first one in its message; null: none.
         """
+        if (name, owner) not in self._before:
+            self._before[name, owner] = self._last_before(name, owner)
+        return self._before[name, owner]
+
+    def _last_before(self, name: str, owner: str) -> pl.Series:
         groups = self.segments.groups
         owners = self.segment(owner).frame
         if not owners.height:
@@ -94,10 +104,15 @@ class Context:
 
     @functools.cached_property
     def control(self) -> pl.Series:
-        """What names a message (String): its control id, or its place in the chunk where it has none."""
-        messages = self.segments.messages
-        nameless = pl.concat_str(pl.lit("#"), pl.col("message").cast(pl.String))
-        return messages.select(pl.coalesce("control_id", nameless)).to_series()
+        """What names each message (String), in the order of ``messages``: its control id (MSH-10), which is unique for
+        its sender (MSH-3, MSH-4) only; its whole MSH where it has none.
+        """
+        msh = self.segment("MSH")
+        control = self.segments.messages["control_id"]
+        none = pl.lit(None, dtype=pl.String)
+        senders = [none if (sent := msh.sent(number)) is None else sent for number in (3, 4)]
+        named = pl.when(control.is_not_null()).then(key_of("Message", *senders, control))
+        return pl.select(named.otherwise(key_of("Message", msh.column("text")))).to_series()
 
     @functools.cached_property
     def sent_at(self) -> pl.Series:
@@ -120,7 +135,7 @@ class Context:
         by PID-2, PID-4 or PID-18, else by the message.
         """
         pid = self.segment("PID")
-        return hashed(self._keys_of(pid, "Patient", "PID"))
+        return hashed(self._patient_keys(pid))
 
     def patient_key(self, segment: Segment, number: int) -> pl.Series | None:
         """The key of the patient that a list of CX names; None when the field is not there."""
@@ -132,15 +147,17 @@ class Context:
         frame = pl.DataFrame([keys.alias("keys"), kinds.alias("kinds")])
         return frame.select(pl.col("keys").list.get(at, null_on_oob=True)).to_series()
 
-    def _keys_of(self, pid: Segment, label: str, name: str) -> pl.Series:
-        by_message = self.segment(name).column("message").cast(pl.String)
-        control = self.of_message(name, self.control)
-        alone = pl.select(key_of(f"{label} of message", control, by_message.cum_count().cast(pl.String))).to_series()
-        found = [self.patient_key(pid, 3), pid.one(2, cx_key(label)), pid.one(4, cx_key(label))]
-        found.append(pid.one(18, cx_key(f"{label} by account")))
-        if pid.frame["message"].n_unique() == pid.height:
-            alone = pl.select(key_of(f"{label} of message", control)).to_series()
-        return first_of(*(keys for keys in found if keys is not None), alone)
+    def _patient_keys(self, pid: Segment) -> pl.Series:
+        control = self.of_message("PID", self.control)
+        nameless = pl.select(key_of("Patient of message", control)).to_series()
+        found = [
+            self.patient_key(pid, 3),
+            pid.one(2, cx_key("Patient")),
+            pid.one(4, cx_key("Patient")),
+            pid.one(18, cx_key("Patient by account")),
+        ]
+        keys = [column for column in found if column is not None]
+        return first_of(*keys, told_apart(pid.column("message"), nameless))
 
     def patient(self, name: str) -> pl.Series | None:
         """The reference to the patient of each segment; None when no message has one."""
@@ -177,6 +194,3 @@ class Context:
             return None
         ids = self.encounter_ids.gather(self.before(name, "PV1"))
         return pl.select(reference("Encounter", ids)).to_series()
-
-    def _places(self, owner: str) -> pl.DataFrame:
-        return self.segment(owner).frame.select("message", "ordinal").with_row_index("at")

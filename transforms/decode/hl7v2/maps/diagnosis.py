@@ -7,7 +7,7 @@ import polars as pl
 from transforms.decode.hl7v2.maps.coded import code_key, concept, fixed
 from transforms.decode.hl7v2.maps.context import Context
 from transforms.decode.hl7v2.maps.identifiers import ei, ei_key
-from transforms.decode.hl7v2.maps.ids import hashed, key_of
+from transforms.decode.hl7v2.maps.ids import hashed, key_of, told_apart
 from transforms.decode.hl7v2.maps.numbers import count
 from transforms.decode.hl7v2.maps.parties import PRACTITIONER
 from transforms.decode.hl7v2.maps.parts import Parts, moment, whole
@@ -43,8 +43,8 @@ def diagnoses_of_visits(context: Context) -> pl.Series | None:
 
 
 def condition_ids(context: Context) -> pl.Series:
-    """The id of each DG1: by DG1-20, else by the visit (else the patient), the code and its type; null for a DG1 that
-    names no diagnosis.
+    """The id of each DG1: by DG1-20, else by the visit (else the patient), the code and its type, the second of the
+    same in a message by its number too; null for a DG1 that names no diagnosis.
     """
     dg1 = context.segment("DG1")
     named = dg1.one(20, ei_key("Condition"))
@@ -56,7 +56,8 @@ def condition_ids(context: Context) -> pl.Series:
     of = visit_or_patient(context, "DG1")
     code = first_of(*told)
     key = key_of("Condition of", of, code, kind if kind is not None else pl.lit(None, dtype=pl.String))
-    made = pl.select(pl.when(code.is_not_null()).then(key)).to_series()
+    apart = told_apart(dg1.column("message"), pl.select(key).to_series())
+    made = pl.select(pl.when(code.is_not_null()).then(apart)).to_series()
     return hashed(made if named is None else first_of(named, made))
 
 

@@ -8,7 +8,7 @@ import hashlib
 
 import polars as pl
 
-_DIGITS = 32  # hexadecimal digits of 128 bits
+_BYTES = 16  # 128 bits
 
 
 def _prefixed(told: pl.Expr | pl.Series) -> pl.Expr:
@@ -26,11 +26,21 @@ def key_of(label: str, *parts: pl.Expr | pl.Series) -> pl.Expr:
     return pl.concat_str(pl.lit(f"{len(label.encode())}:{label}"), *(_prefixed(part) for part in parts))
 
 
+def told_apart(messages: pl.Series, keys: pl.Series) -> pl.Series:
+    """The keys, with its number behind the second and later ones of the same in a message."""
+    frame = pl.DataFrame([messages.alias("message"), keys.alias("key")])
+    if frame["key"].n_unique() == frame.height or frame.n_unique() == frame.height:
+        return keys
+    place = pl.int_range(1, pl.len() + 1).over("message", "key")
+    again = pl.when(place > 1).then(pl.concat_str(pl.lit("#"), place.cast(pl.String))).otherwise(pl.lit(""))
+    return frame.select(pl.concat_str("key", again)).to_series()
+
+
 def hashed(keys: pl.Series) -> pl.Series:
     """The ids (String, 32 hexadecimal digits) of texts; null for null."""
     sha256 = hashlib.sha256
-    made = [None if key is None else sha256(key).hexdigest()[:_DIGITS] for key in keys.cast(pl.Binary)]
-    return pl.Series(keys.name, made, dtype=pl.String)
+    made = [None if key is None else sha256(key).digest() for key in keys.cast(pl.Binary).to_list()]
+    return pl.Series(keys.name, made, dtype=pl.Binary).bin.slice(0, _BYTES).bin.encode("hex")
 
 
 def reference(resource_type: str, told: pl.Expr | pl.Series) -> pl.Expr:

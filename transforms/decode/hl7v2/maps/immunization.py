@@ -37,7 +37,8 @@ def immunizations(context: Context, orders: Orders) -> list[Made]:
     """An Immunization of each RXA of a VXU."""
     if not context.has("RXA") or not (these := is_immunization(context)).any():
         return []
-    rxa, orc = context.segment("RXA"), orders.segment_of("RXA", "ORC")
+    rxa, orc = context.segment("RXA").only(these), orders.segment_of("RXA", "ORC")
+    orc = None if orc is None else orc.only(these)
     rows = Rows("Immunization", rxa)
     rows.put("identifier", order_identifiers(None, orc))
     rows.put("status", _status(rxa))

@@ -38,7 +38,7 @@ def medication_administrations(context: Context, orders: Orders) -> list[Made]:
     """A MedicationAdministration of each RXA that is no immunization."""
     if not context.has("RXA") or (immunizations := is_immunization(context)).all():
         return []
-    rxa, orc = context.segment("RXA"), orders.segment_of("RXA", "ORC")
+    rxa, orc = context.segment("RXA").only(~immunizations), orders.segment_of("RXA", "ORC")
     rows = Rows("MedicationAdministration", rxa)
     rows.put("identifier", order_identifiers(None, orc))
     completion, action = rxa.one(20, whole), rxa.one(21, whole)

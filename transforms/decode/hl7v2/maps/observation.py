@@ -57,7 +57,11 @@ def observations(context: Context, orders: Orders) -> list[Made]:
     issued = None if obr is None else obr.one(22, moment)
     updated = context.updated("OBX")
     rows.put("issued", issued)
-    made = rows.made(orders.observation_ids, updated if issued is None else first_of(issued, updated), once=True)
+    documents = (context.of_message("OBX", context.kind) == DOCUMENTS).fill_null(False)
+    ids = orders.observation_ids
+    if documents.any():
+        ids = pl.select(pl.when(~documents).then(ids)).to_series()
+    made = rows.made(ids, updated if issued is None else first_of(issued, updated), once=True)
     return [Made(made.resource_type, made.frame, ASSUMED)]
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from transforms.decode.hl7v2.maps.coded import code_key
 from transforms.decode.hl7v2.maps.context import Context
 from transforms.decode.hl7v2.maps.identifiers import cx, ei, ei_key, eip_key
-from transforms.decode.hl7v2.maps.ids import hashed, key_of, reference
+from transforms.decode.hl7v2.maps.ids import hashed, key_of, reference, told_apart
 from transforms.decode.hl7v2.maps.parties import PRACTITIONER
 from transforms.decode.hl7v2.maps.parts import moment, whole
 from transforms.decode.hl7v2.maps.rows import first_of, first_told
@@ -47,10 +47,13 @@ class Orders:
                 self._known[owner, first] = self._numbers(owner, first)
             keys = self._known[owner, first]
             found.append(keys if name == owner else keys.gather(context.owned(name, owner)))
+        told = first_of(*found) if found else None
+        if told is not None and not told.null_count():
+            return told
         order = self._order_numbers(name).cast(pl.String)
         control = context.of_message(name, context.control)
-        found.append(pl.select(key_of("Order of message", control, order)).to_series())
-        return first_of(*found)
+        of_message = pl.select(key_of("Order of message", control, order)).to_series()
+        return of_message if told is None else first_of(told, of_message)
 
     @functools.cached_property
     def identifiers(self) -> pl.Series | None:
@@ -68,12 +71,7 @@ class Orders:
             _NONE if code is None else code,
             _NONE if sub is None else sub,
         )
-        frame = pl.DataFrame([obx.column("message"), pl.select(key.alias("key")).to_series()])
-        if frame["key"].n_unique() < frame.height and frame.n_unique() < frame.height:
-            place = pl.int_range(1, pl.len() + 1).over("message", "key")
-            again = pl.when(place > 1).then(pl.concat_str(pl.lit("#"), place.cast(pl.String))).otherwise(pl.lit(""))
-            frame = frame.select(pl.concat_str("key", again).alias("key"))
-        return hashed(frame["key"])
+        return hashed(told_apart(obx.column("message"), pl.select(key).to_series()))
 
     @functools.cached_property
     def request_ids(self) -> pl.Series:
@@ -180,8 +178,8 @@ class Orders:
     def _noted(self) -> pl.DataFrame:
         if self._notes is not None:
             return self._notes
-        nte = self.context.segment("NTE")
         groups = self.context.segments.groups.filter(pl.col("name") == "NTE")
+        nte = self.context.segment("NTE").only(groups["obx"].is_not_null() | groups["obr"].is_not_null())
         lines = nte.every(whole, 3)
         words = None if lines is None else lines.list.join("\n")
         parts: list[pl.Series] = []

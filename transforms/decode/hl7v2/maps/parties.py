@@ -152,7 +152,8 @@ def _referred(party: _Party) -> Datatype:
 
     def datatype(parts: Parts) -> pl.Expr:
         ids = party.key(parts).map_batches(hashed, return_dtype=pl.String)
-        named = pl.concat_str(pl.lit(f"{party.resource_type}/"), ids)
-        return struct(reference=named, display=pl.when(named.is_null()).then(party.words(parts)))
+        named = parts.once(pl.concat_str(pl.lit(f"{party.resource_type}/"), ids))
+        words = parts.once(party.words(parts))
+        return struct(reference=named, display=pl.when(named.is_null()).then(words))
 
     return datatype

@@ -12,7 +12,7 @@ from transforms.decode.hl7v2.maps.merge import links_of_survivors
 from transforms.decode.hl7v2.maps.numbers import count
 from transforms.decode.hl7v2.maps.parties import ORGANIZATION, PRACTITIONER
 from transforms.decode.hl7v2.maps.parts import Parts, moment
-from transforms.decode.hl7v2.maps.people import xpn, xtn
+from transforms.decode.hl7v2.maps.people import called, xpn, xtn
 from transforms.decode.hl7v2.maps.places import county, xad
 from transforms.decode.hl7v2.maps.rows import Made, Rows
 from transforms.decode.hl7v2.maps.segment import Segment
@@ -31,7 +31,7 @@ def patients(context: Context) -> list[Made]:
     pid = context.segment("PID")
     rows = Rows("Patient", pid)
     _identifiers(rows, pid)
-    rows.take_every("name", xpn, 5, 9)
+    _names(rows, pid)
     _telecom(rows, pid)
     rows.take("gender", 8, translated(GENDER))
     rows.take("birthDate", 7, birth_date)
@@ -51,6 +51,12 @@ def patients(context: Context) -> list[Made]:
 def birth_date(parts: Parts) -> pl.Expr:
     """The date of a time of birth (DT): the first eight digits of it."""
     return parts(1).str.head(_DATE_LENGTH)
+
+
+def _names(rows: Rows, pid: Segment) -> None:
+    found = [pid.every(xpn, 5, 9), pid.every(called, 5)]
+    lists = [column for column in found if column is not None and column.null_count() < len(column)]
+    rows.put("name", joined(*lists) if lists else None, pid.cleared(5, 9))
 
 
 def _identifiers(rows: Rows, pid: Segment) -> None:

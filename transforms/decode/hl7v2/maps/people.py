@@ -40,6 +40,12 @@ def xpn(parts: Parts) -> pl.Expr:
     return _name(parts(1), (parts(2), parts(3)), suffix, parts(5), parts(7), period)
 
 
+def called(parts: Parts) -> pl.Expr:
+    """HumanName of what a person is called by (XPN.15)."""
+    use = pl.when(parts(15).is_not_null()).then(pl.lit("N"))
+    return _name(NO_TEXT, (parts(15),), (NO_TEXT,), NO_TEXT, use)
+
+
 def xcn_name(parts: Parts) -> pl.Expr:
     """HumanName of an XCN (HL7 v2.9 2A.2.88)."""
     period = (pl.coalesce(parts(19), parts(17, 1)), pl.coalesce(parts(20), parts(17, 2)))

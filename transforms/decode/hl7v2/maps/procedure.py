@@ -8,12 +8,12 @@ from transforms.decode.hl7v2.maps.coded import code_key, concept, fixed
 from transforms.decode.hl7v2.maps.context import Context
 from transforms.decode.hl7v2.maps.diagnosis import put_words, visit_or_patient
 from transforms.decode.hl7v2.maps.identifiers import ei, ei_key
-from transforms.decode.hl7v2.maps.ids import hashed, key_of
+from transforms.decode.hl7v2.maps.ids import hashed, key_of, reference
 from transforms.decode.hl7v2.maps.parties import LOCATION, PRACTITIONER
 from transforms.decode.hl7v2.maps.parts import moment, whole
 from transforms.decode.hl7v2.maps.rows import Made, Rows, first_of
 from transforms.decode.hl7v2.maps.segment import Segment
-from transforms.decode.hl7v2.maps.shape import joined
+from transforms.decode.hl7v2.maps.shape import joined, listed
 
 _SNOMED = "http://snomed.info/sct"
 _PERFORMERS = ((8, "88189002"), (11, "304292004"), (12, None))  # anesthesiologist, surgeon, whoever else
@@ -40,6 +40,9 @@ def procedures(context: Context) -> list[Made]:
     rows.put("performer", _performers(context, pr1), pr1.cleared(8, 11, 12))
     rows.take_every("reasonCode", concept(), 15)
     rows.put("location", context.parties.one(LOCATION, pr1, 23), pr1.cleared(23))
+    if (parent := pr1.one(25, ei_key("Procedure"))) is not None:
+        of = reference("Procedure", hashed(parent))
+        rows.put("partOf", pl.select(of.alias("of")).select(listed(pl.col("of"))).to_series())
     made = rows.made(_ids(context, pr1), context.updated("PR1"))
     return [Made(made.resource_type, made.frame, ASSUMED)]
 

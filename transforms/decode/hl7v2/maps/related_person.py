@@ -51,7 +51,7 @@ def _language(parts: Parts) -> pl.Expr:
 
 def _ids(context: Context) -> pl.Series:
     """By the patient, the person's identifier (NK1-33), the name and the relation: hospitals give one number to several
-    people, and one name to several. Null for an NK1 that tells of none of the three.
+    people, and one name to several. By the segment as sent where it tells of none of the three.
     """
     nk1 = context.segment("NK1")
     patient = context.patient("NK1")
@@ -61,4 +61,6 @@ def _ids(context: Context) -> pl.Series:
     told = [nk1.one(33, cx_key("RelatedPerson")), nk1.one(2, whole), nk1.one(3, moment)]
     parts = [none if column is None else column for column in told]
     there = pl.any_horizontal(*(pl.lit(part.is_not_null()) for part in parts))
-    return hashed(pl.select(pl.when(there).then(key_of("RelatedPerson of", of, *parts))).to_series())
+    named = key_of("RelatedPerson of", of, *parts)
+    nameless = key_of("RelatedPerson by segment", of, nk1.column("text"))
+    return hashed(pl.select(pl.when(there).then(named).otherwise(nameless)).to_series())

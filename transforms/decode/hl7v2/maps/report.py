@@ -20,7 +20,7 @@ def reports(context: Context, orders: Orders) -> list[Made]:
     """A DiagnosticReport of each OBR of a message with results."""
     if not context.has("OBR") or not orders.reporting.any():
         return []
-    obr = context.segment("OBR")
+    obr = context.segment("OBR").only(orders.reporting)
     rows = Rows("DiagnosticReport", obr)
     rows.put("identifier", orders.identifiers)
     rows.put("basedOn", orders.requests_of("OBR"))

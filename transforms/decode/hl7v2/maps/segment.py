@@ -95,6 +95,13 @@ class Segment:
         at = rows if self._rows is None else self._rows.gather(rows)
         return Segment(self.frame, self.separators, at, self._known)
 
+    def only(self, where: pl.Series) -> Segment:
+        """The same rows, but nothing in those where ``where`` (Boolean) does not hold."""
+        if where.all():
+            return self
+        places = pl.Series(range(len(where)), dtype=pl.UInt32)
+        return self.for_rows(pl.select(pl.when(where).then(places)).to_series())
+
     @property
     def height(self) -> int:
         """How many rows it has."""

@@ -22,8 +22,8 @@ def specimens(context: Context, orders: Orders) -> list[Made]:
     made = []
     if context.has("SPM"):
         made.append(_of_spm(context, orders))
-    if orders.bare_specimen_ids is not None:
-        made.append(_of_obr(context, orders))
+    if (bare := orders.bare_specimen_ids) is not None:
+        made.append(_of_obr(context, orders, bare))
     return made
 
 
@@ -72,8 +72,8 @@ def _container(parts: Parts) -> pl.Expr:
     return struct(type=concept()(parts))
 
 
-def _of_obr(context: Context, orders: Orders) -> Made:
-    obr = context.segment("OBR")
+def _of_obr(context: Context, orders: Orders, ids: pl.Series) -> Made:
+    obr = context.segment("OBR").only(ids.is_not_null())
     rows = Rows("Specimen", obr)
     rows.take("type", 15, concept("0070", first=1, sub=True))
     rows.put("subject", context.patient("OBR"))
@@ -87,8 +87,7 @@ def _of_obr(context: Context, orders: Orders) -> Made:
         rows.put("collection.collectedPeriod", _where(ended.is_not_null(), pl.struct(start=begun, end=ended)))
         begun = _where(ended.is_null(), pl.lit(begun))
     rows.put("collection.collectedDateTime", begun)
-    ids = orders.bare_specimen_ids
-    return rows.made(pl.Series(dtype=pl.String) if ids is None else ids, context.updated("OBR"))
+    return rows.made(ids, context.updated("OBR"))
 
 
 def _where(mask: pl.Series, value: pl.Expr) -> pl.Series:
