@@ -2,7 +2,7 @@
 
 A frame is ``0B data 1C 0D``. What senders do otherwise:
 
-- ``1C`` with ``0A``, the next ``0B`` or the end of the stream after it ends the frame as well: all of the data is there.
+- ``1C`` with ``0A``, the next ``0B`` or the end of the stream after it ends the frame as well: all data is there.
 - ``1C`` with anything else after it is in the middle of data that may not hold it. Whether the message ended there
   cannot be told, so nothing of it is a message.
 - ``0B`` within a frame begins another one: the first lost its end. The two are never joined.
