@@ -16,7 +16,7 @@ from sources.mllp.limits import MllpLimits
 _LOG = logging.getLogger(__name__)
 _BACKLOG = 512  # connections that the system keeps until they are accepted
 _LOOKS_PER_TIMEOUT = 4
-_TURNED_AWAY = 0.1  # seconds for connections that were just accepted to come in and be turned away
+_COMING_IN = 0.05  # seconds for connections that were just accepted to come in, to be turned away
 
 
 @dataclass(slots=True)
@@ -60,8 +60,11 @@ class MllpServer:
         """Accept and read no more, answer what was read whole, close; returns when all connections have ended."""
         self._draining = True
         if self._server is not None:
+            # A server that is closed while connections come in leaks them (Python 3.11), so it first stops to accept.
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(_COMING_IN)
             self._server.close()
-        await asyncio.sleep(_TURNED_AWAY)
         for task in tuple(self._securing):
             task.cancel()
         for connection in tuple(self._connections):
