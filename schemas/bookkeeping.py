@@ -27,7 +27,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("seconds", "DOUBLE", "Wall time."),
         Column("resources", COUNTS_DTYPE, "Dispositions by resource type."),
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
-        Column("kind", "VARCHAR", "load, replay or refresh; null in rows of versions that only loaded."),
+        Column("kind", "VARCHAR", "load, replay, refresh or listen; null in rows of versions that only loaded."),
     ),
     "receipt": (
         Column("source", "VARCHAR", "Name of the source."),
@@ -42,6 +42,16 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("committed_at", _TIME, "When it was committed."),
         Column("resources", COUNTS_DTYPE, "Lines read, quarantined and suppressed by resource type."),
         Column("refused", "VARCHAR[]", "The `quarantine_id` of each of its lines that was quarantined then."),
+    ),
+    "message": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("sending_application", "VARCHAR", "MSH-3 as sent."),
+        Column("sending_facility", "VARCHAR", "MSH-4 as sent."),
+        Column("control_id", "VARCHAR", "MSH-10: with the two above the name of the message."),
+        Column("sha256", "VARCHAR", "SHA-256 of the message's bytes, in hex."),
+        Column("received_at", _TIME, "When a listener had read it whole."),
+        Column("load_id", "VARCHAR", "The listener's run that took it in."),
+        Column("payload", "BLOB", "The message as received.", phi=True),
     ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),

@@ -33,6 +33,7 @@ _ETL_TABLES = {
     "mart": "The mart itself.",
     "load": "One row a load.",
     "receipt": "One row for each piece of input that was committed: what has a receipt is not read again.",
+    "message": "HL7 v2 messages that listeners took in, whole; a control id that comes again is known by it.",
     "view": "The SQL on FHIR views that were added, each with a table that loads fill (`clinmart view add`).",
     "watermark": "How far each type of each source has come.",
     "quarantine": "Lines that were refused, with the reason and the bytes.",
