@@ -164,6 +164,8 @@ class Connection(asyncio.Protocol):
         elif self._framer.maybe_ended and not self._unread and self._silence is None:
             self._silence = self._loop.call_later(_SILENCE, self._settle)
         may = self._may_read() and not self._unread
+        if not may:
+            self.frame_since = None  # that it does not go on is not the sender's doing
         if self.lost or may == self._reading or self.transport.is_closing():
             return
         self._reading = may
@@ -172,7 +174,6 @@ class Connection(asyncio.Protocol):
             self.frame_since = self._loop.time() if self._framer.in_frame else None
         else:
             self.transport.pause_reading()
-            self.frame_since = None  # that it does not go on is not the sender's doing
 
     def _may_read(self) -> bool:
         return not (self._leaving or self._house.full or len(self._answers) >= self._house.limits.waiting)
