@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from schemas.errors import ClinmartError, UsageError
 from transforms.acknowledge.conditions import Problem
 
 _LOG = logging.getLogger(__name__)
+_LATELY = 4  # batches by which the next one is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class GroupCommit:
         self._full = asyncio.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="clinmart-commit")
         self._closing = False
+        self._lately: deque[int] = deque([limits.messages], maxlen=_LATELY)  # messages of the last batches
         self._work = asyncio.get_running_loop().create_task(self._run())
         self.batches = 0
 
@@ -93,7 +96,7 @@ class GroupCommit:
         self._queue.append((message, future))
         self._queued += len(message.data)
         self._came.set()
-        if self._is_full():
+        if self._is_enough():
             self._full.set()
         return await future
 
@@ -105,8 +108,11 @@ class GroupCommit:
         await self._work
         self._pool.shutdown()
 
-    def _is_full(self) -> bool:
-        return len(self._queue) >= self._limits.messages or self._queued >= self._limits.bytes
+    def _is_enough(self) -> bool:
+        """True when a batch is full, or when as many have come as came lately: senders that wait for their answers send
+        no more.
+        """
+        return len(self._queue) >= max(self._lately) or self._queued >= self._limits.bytes
 
     async def _run(self) -> None:
         while True:
@@ -116,7 +122,7 @@ class GroupCommit:
                     return
                 self._came.clear()
                 continue
-            if not self._is_full() and not self._closing:
+            if not self._is_enough() and not self._closing:
                 await self._gather()
             await self._commit(self._next())
 
@@ -137,6 +143,7 @@ class GroupCommit:
             count += 1
         batch, self._queue = self._queue[:count], self._queue[count:]
         self._queued -= size
+        self._lately.append(count)
         return batch
 
     async def _commit(self, batch: list[tuple[Message, asyncio.Future[Outcome]]]) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
+from collections import deque
 
 import hl7
 import pytest
 from hl7.client import MLLPClient, mllp_send
 
-from flows.listen_commit import BatchLimits
+from flows.listen_commit import BatchLimits, GroupCommit, Message, Taken
 from schemas.errors import LockedError, StorageError, TryAgainError, UsageError
 from sources.mllp.framer import framed
-from tests.flows.listening import CANARY, PATIENCE, MemoryCommitter, Sender, listening, message
+from tests.flows.listening import CANARY, PATIENCE, MemoryCommitter, Sender, listening, message, now
 
 
 def test_a_message_is_acknowledged_when_it_is_kept() -> None:
@@ -220,6 +222,20 @@ def test_a_batch_ends_at_its_bytes() -> None:
         committer.may_go_on.set()
         assert [sender.msa()[0] for _ in range(6)] == ["AA"] * 6
     assert committer.batches == [2, 1, 1, 2]
+
+
+def test_a_batch_does_not_wait_for_more_than_came_lately(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Senders that wait for their answers send no more, so to wait for others would be in vain."""
+
+    async def alone() -> Taken:
+        group = GroupCommit(MemoryCommitter(), BatchLimits(seconds=PATIENCE))
+        monkeypatch.setattr(group, "_lately", deque([1]))
+        one = Message(b"MSH", ("LAB", "HOSP", "1"), b"", now())
+        outcome = await asyncio.wait_for(group.submit(one), PATIENCE / 2)
+        await group.close()
+        return outcome.taken
+
+    assert asyncio.run(alone()) is Taken.APPLIED
 
 
 def test_asked_to_stop_it_answers_what_was_read_whole() -> None:
