@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.mllp [--messages N] [--connections N] [--window N...] [--rounds N] [--half-open N]`` prints one
 table. A message is an ORU of 10 OBX. ``--window`` is how many messages a connection sends before it waits for answers:
-with 1, as most senders do, the time of a commit bounds what 8 connections can send. Latency is from the write of a message to
-its AA. ``fsync`` is how long it takes to make the same bytes durable in a bare file, in lots of as many messages as may
-be under way.
+with 1, as most senders do, the time of a commit bounds what 8 connections can send. Latency is from the write of a
+message to its AA. ``fsync`` is how long it takes to make the same bytes durable in a bare file, in lots of as many
+messages as may be under way.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ A message is kept whole in `etl.message`; what is made of it belongs in the same
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ import duckdb
 
 from flows.listen_commit import Message, Outcome, Taken
 from flows.settings import LoadSettings, new_load_id
-from schemas.errors import StorageError
+from schemas.errors import ClinmartError, StorageError
 from schemas.records import LoadReport
 from schemas.tables import all_tables
 from stores.commit import save_load
@@ -24,6 +25,7 @@ from stores.mart import Mart
 from stores.messages import KeptMessage, keep, kept_before
 from stores.staging import clean_staging
 
+_LOG = logging.getLogger(__name__)
 _LINGER = 2.0  # seconds without messages after which the mart is closed, so that readers can open it
 _PATIENCE = 5.0  # seconds to wait for a reader that has the mart open: less than senders wait for an answer
 
@@ -87,8 +89,12 @@ class MartCommitter:
         return self._connection
 
     def _close(self) -> None:
+        """Give the mart free. What was committed is in its log, so an error in tidying up loses nothing."""
         self._connection = None
-        self._stack.close()
+        try:
+            self._stack.close()
+        except duckdb.Error as error:
+            _LOG.warning("the mart was not closed in good order: %s", type(error).__name__)
 
     def _stay_open(self) -> None:
         if self._close_when is not None:
@@ -117,7 +123,12 @@ def open_committer(settings: LoadSettings) -> Iterator[MartCommitter]:
         report = LoadReport(new_load_id(now), settings.source, now, now, kind="listen")
         committer = MartCommitter(mart, settings, report)
         yield committer
-        committer.finish()
+        try:
+            committer.finish()
+        except (
+            ClinmartError
+        ) as error:  # all that was acknowledged is in the mart; only the run's own row is not settled
+            _LOG.warning("the end of the listener's run is not in the mart: %s", error)
 
 
 def _outcome(message: Message, known: bytes | None) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -33,11 +34,14 @@ def _message(control_id: str, body: str = "") -> Message:
 
 
 @contextmanager
-def _listener(mart: Path, *more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A listener as a process, and its port."""
+def _listener(mart: Path, *more: str, room: int | None = None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A listener as a process, and its port; ``room`` is how many bytes a file of its may have."""
+
     command = ["listen", "--mart", str(mart), "--port", "0", "--source", "s", *more]
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli.main", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "flows.cli.main", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     with process:
         try:
@@ -45,6 +49,8 @@ def _listener(mart: Path, *more: str) -> Iterator[tuple[subprocess.Popen[bytes],
             assert stream is not None
             told = READY.search(stream.readline())
             assert told is not None
+            if room is not None:
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (room, room))
             yield process, int(told[1])
         finally:
             process.kill()
@@ -92,6 +98,21 @@ def test_a_mart_that_a_reader_holds_is_locked(tmp_path: Path, monkeypatch: pytes
                 committer.commit([_message("1")])
             other.communicate(b"\n")
         assert [o.taken for o in committer.commit([_message("1")])] == [Taken.APPLIED]
+
+
+def test_a_reader_at_the_end_does_not_spoil_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All that was acknowledged is in; that the run's end could not be written is told."""
+    monkeypatch.setattr("flows.listen_mart._PATIENCE", 0.1)
+    opened = f"c = duckdb.connect({str(tmp_path / 'm')!r}, read_only=True)"
+    reader = f"import duckdb; {opened}; print(1, flush=True); input()"
+    with open_committer(LoadSettings(tmp_path / "m", "s")):
+        other = subprocess.Popen([sys.executable, "-c", reader], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert other.stdout is not None
+        other.stdout.readline()
+    assert "the end of the listener's run is not in the mart" in caplog.text
+    other.communicate(b"\n")
 
 
 def test_readers_get_in_when_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +175,31 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
         assert taken <= set(there)
         assert len(there) == len(set(there))
     assert taken == set(names) == set(there)
+
+
+def test_no_room_on_the_disk(tmp_path: Path) -> None:
+    """What fits is acknowledged and there; what does not is AR with 207, and taken when there is room again."""
+    mart, body, names = tmp_path / "m", "x" * 100_000, [f"m{n}" for n in range(60)]
+    with open_committer(LoadSettings(mart, "s")):
+        room = mart.stat().st_size + 2_000_000
+    codes: dict[str, str] = {}
+    with _listener(mart, room=room) as (process, port):
+        with Sender(port) as sender:
+            for name in names:
+                sender.send(message(name, body=body))
+                _, msa, *err = sender.answer()
+                codes[name] = msa[1]
+                assert (msa[1] == "AA") != (bool(err) and err[0][3].startswith("207^"))
+        process.kill()
+    taken = {name for name, code in codes.items() if code == "AA"}
+    assert 0 < len(taken) < len(names)
+    assert set(codes.values()) == {"AA", "AR"}
+    with _listener(mart) as (_, port), Sender(port) as sender:
+        for name in names:
+            sender.send(message(name, body=body))
+            assert sender.msa() == ("AA", name)
+    there = [name for (name,) in query(mart, "SELECT control_id FROM etl.message")]
+    assert sorted(there) == sorted(names)
 
 
 def test_hl7_frames_on_a_bare_socket(tmp_path: Path) -> None:
