@@ -40,6 +40,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.times
 	$(BIN)/python -m benchmarks.units
 	$(BIN)/python -m benchmarks.codes
+	$(BIN)/python -m benchmarks.mllp
 	$(BIN)/python -m benchmarks.merge
 
 torture: setup

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -22,6 +22,7 @@ class Drain:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._told: list[Callable[[], None]] = []
 
     @property
     def asked(self) -> bool:
@@ -31,6 +32,14 @@ class Drain:
     def ask(self) -> None:
         """Ask the load to stop."""
         self._asked.set()
+        for told in self._told:
+            told()
+
+    def when_asked(self, told: Callable[[], None]) -> None:
+        """Have ``told`` called when the load is asked to stop, at once if it was; it may run in a signal handler."""
+        self._told.append(told)
+        if self.asked:
+            told()
 
 
 @contextmanager

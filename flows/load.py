@@ -23,7 +23,7 @@ from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
 from schemas.lateness import LatePolicy
-from schemas.records import DISPOSITIONS, LoadReport, Partition
+from schemas.records import DISPOSITIONS, Format, LoadReport, Partition
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from transforms.sample import Sampling
@@ -107,6 +107,9 @@ def load(
     late_policy: LatePolicy = LatePolicy.MERGE,
     lateness: float = 0.0,
     deletes: Sequence[str] = (),
+    format: Format = Format.AUTO,
+    charset: str | None = None,
+    zone: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -116,8 +119,9 @@ def load(
     preferred_units: CSV of UCUM units by LOINC code, before the project's own.
     crosswalk: files that map codes, ConceptMaps in JSON or CSV.
     replaces: id of a refused line that the one line to load corrects.
-    preferred_units: CSV of UCUM units by LOINC code, before the project's own. late_policy: merge, quarantine or
+    late_policy: merge, quarantine or
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
+    format: what the files hold. charset, zone: of HL7 v2 messages and times that name none.
     """
     settings = LoadSettings(
         Path(mart),
@@ -131,8 +135,11 @@ def load(
         replaces=replaces,
         late_policy=late_policy,
         lateness=timedelta(seconds=lateness),
+        format=format,
+        charset=charset,
+        zone=zone,
     )
-    files = FileSource(inputs, settings.limits, deletes=deletes)
+    files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format)
     with open_session(settings) as session:
         partitions = files.partitions()
         _load_all(files, partitions, session)
@@ -218,5 +225,8 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.late_policy,
         settings.lateness.total_seconds(),
         [str(path.absolute()) for path in deletes],
+        settings.format,
+        settings.charset,
+        settings.zone,
     )
     return LoadReport.from_dict(found)

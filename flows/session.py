@@ -21,7 +21,7 @@ from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.errors import StorageError
 from schemas.lateness import Lateness, LatePolicy
-from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit
+from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit, total_of
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
 from sources.manifest import Manifest
@@ -37,6 +37,8 @@ from stores.staging import Stage, clean_staging
 from stores.tail import TailReceipt
 from stores.views import views_of
 from stores.watermarks import late_before, settle
+from transforms.decode.hl7v2.charset import codec_named
+from transforms.messages import MessageOptions
 from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
@@ -102,8 +104,11 @@ class LoadSession:
     def worker_with(self, sampling: Sampling) -> Worker:
         """A worker that does all as this load does, but looks at another sample."""
         source, preferred = self.settings.source, self._preferred
-        crosswalk, lateness = self.settings.crosswalk, self._lateness
-        return Worker(tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk)
+        crosswalk, lateness, charset = self.settings.crosswalk, self._lateness, self.settings.charset
+        messages = MessageOptions(charset and codec_named(charset), self.settings.zone)
+        return Worker(
+            tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk, messages
+        )
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the one that the partition
@@ -139,6 +144,9 @@ class LoadSession:
         for name, read, quarantined, suppressed in known.resources:
             rest = read - quarantined - suppressed
             self.report.count(name).add(Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed))
+        for name, read, quarantined in known.inputs:
+            one = Counts(read, duplicate=read - quarantined, quarantined=quarantined)
+            self.report.inputs.setdefault(name, Counts()).add(one)
 
     def refuse(self, why: str, chunks: Sequence[StagedChunk]) -> None:
         """Leave out a damaged file whole: nothing that was staged of it is committed."""
@@ -161,7 +169,8 @@ class LoadSession:
         if (known := self._again.get(read.partition)) is not None and known.held:
             unit.replayed.append(read.partition.uri)
         sha256 = receipt_name(read.partition, read.sha256)
-        unit.receipts.append(Receipt(read.partition, sha256, read.lines, read.as_of, read.given, counts, held))
+        inputs = total_of(part for chunk in read.chunks for part in chunk.inputs)
+        unit.receipts.append(Receipt(read.partition, sha256, read.lines, read.as_of, read.given, counts, held, inputs))
 
     def add_again(self, chunks: Sequence[StagedChunk], attempts: Sequence[Attempt]) -> None:
         """Add quarantined lines that were run again to the commit unit, with what became of each."""
@@ -181,6 +190,7 @@ class LoadSession:
             unit.rejections += chunk.rejections
             unit.findings += chunk.findings
             unit.codes += chunk.codes
+            unit.segments += chunk.segments
             for kind, rows in chunk.sampled.items():
                 unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
             for place, rows in chunk.unread.items():
@@ -274,7 +284,7 @@ class LoadSession:
         self._mart.note(connection)
         self._accounted.update(receipt.partition for receipt in unit.receipts)
         rows = (*unit.tables, *unit.deletes, *unit.views)
-        self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes)
+        self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes + unit.segments)
 
 
 _Session = TypeVar("_Session", bound=LoadSession)

@@ -14,9 +14,11 @@ from pathlib import Path
 from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
 from schemas.lateness import LatePolicy
+from schemas.records import Format
 from schemas.zones.names import known_zone
 from sources.crosswalks import read_crosswalk
 from sources.source import ReadLimits
+from transforms.decode.hl7v2.charset import codec_named
 from transforms.sample import Sampling
 
 MIB = 1024 * 1024
@@ -33,6 +35,8 @@ class LoadSettings:
     sampling: Sampling = field(default_factory=Sampling)
     strict: bool = False
     wait: float = 0.0
+    format: Format = Format.AUTO
+    charset: str | None = None  # of HL7 v2 messages that name none
     zone: str | None = None  # IANA name: of local times in formats that allow them, which FHIR does not
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
@@ -59,6 +63,8 @@ class LoadSettings:
             except UsageError as error:
                 raise UsageError(f"--zone: {error}") from None
 
+        if self.charset is not None:
+            codec_named(self.charset)
         if self.lateness < timedelta(0):
             raise UsageError("--lateness is below 0: give a duration such as 36h or 2d")
 
@@ -69,7 +75,13 @@ class LoadSettings:
     def options(self) -> dict[str, str]:
         """The options that shape rows, in words; :meth:`from_options` takes them back."""
         units = self.preferred_units and self.preferred_units.absolute()
-        told = {"sample": repr(self.sampling.rate), "zone": self.zone, "preferred_units": units}
+        told = {
+            "sample": repr(self.sampling.rate),
+            "zone": self.zone,
+            "preferred_units": units,
+            "charset": self.charset,
+            "format": None if self.format is Format.AUTO else self.format,
+        }
         if self.crosswalk is not None:
             told["crosswalk"] = json.dumps(self.crosswalk_files())
         if self.late_policy is not LatePolicy.MERGE:
@@ -86,6 +98,8 @@ class LoadSettings:
             sampling=Sampling(float(options["sample"])) if "sample" in options else Sampling(),
             wait=wait,
             zone=options.get("zone"),
+            charset=options.get("charset"),
+            format=Format(options.get("format", Format.AUTO)),
             preferred_units=Path(units) if units else None,
             crosswalk=read_crosswalk([Path(path) for path in maps]),
             late_policy=LatePolicy(options.get("late_policy", LatePolicy.MERGE)),

@@ -4,6 +4,7 @@ clusters.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +13,14 @@ from datetime import datetime
 
 from schemas.crosswalk import Crosswalk
 from schemas.lateness import Lateness
-from schemas.records import Chunk, Counts, OversizedLine, Rejection, StagedTable
+from schemas.records import Chunk, ChunkKind, Counts, OversizedLine, Rejection, StagedTable, total_of
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
 from transforms.decode.fhir import Decoder
+from transforms.messages import MessageOptions, transform_messages
 from transforms.partition import Tools, refuse_oversized, transform_together
 from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
@@ -41,6 +43,8 @@ class StagedChunk:
     unread: dict[tuple[str, str], int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
+    segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
+    inputs: list[dict[str, Counts]] = field(default_factory=list)  # HL7 v2 messages of each chunk, by type
     held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
     late: dict[str, int] = field(default_factory=dict)
     latest: dict[str, datetime] = field(default_factory=dict)
@@ -49,21 +53,39 @@ class StagedChunk:
     def paths(self) -> list[str]:
         """All files of the chunk."""
         staged = (*self.tables, *self.deletes, *self.views)
-        return [t.path for t in staged] + self.rejections + self.findings + self.codes
+        return [t.path for t in staged] + self.rejections + self.findings + self.codes + self.segments
 
     @property
     def counts(self) -> dict[str, Counts]:
         """Counts by resource type, over all chunks that were staged together."""
-        total: dict[str, Counts] = {}
-        for part in self.parts:
-            for kind, counts in part.items():
-                total.setdefault(kind, Counts()).add(counts)
-        return total
+        return total_of(self.parts)
 
     def only(self, chunks: slice) -> StagedChunk:
         """The share of some of the chunks: their counts, and with the first chunk the files of all."""
-        parts, held = self.parts[chunks], self.held[chunks]
-        return replace(self, parts=parts, held=held) if chunks.start == 0 else StagedChunk(parts=parts, held=held)
+        parts, inputs, held = self.parts[chunks], self.inputs[chunks], self.held[chunks]
+        if chunks.start == 0:
+            return replace(self, parts=parts, inputs=inputs, held=held)
+        return StagedChunk(parts=parts, inputs=inputs, held=held)
+
+
+def together(staged: Sequence[StagedChunk]) -> StagedChunk:
+    """Chunks that were staged one after the other, as one."""
+    made = StagedChunk()
+    for one in staged:
+        for name in ("tables", "deletes", "views", "rejections", "findings", "codes", "segments", "held"):
+            getattr(made, name).extend(getattr(one, name))
+        made.parts += one.parts
+        made.inputs += one.inputs or [{} for _ in one.parts]
+        made.views_refused += one.views_refused
+        for place, rows in one.unread.items():
+            made.unread[place] = made.unread.get(place, 0) + rows
+        for kind, rows in one.sampled.items():
+            made.sampled[kind] = made.sampled.get(kind, 0) + rows
+        for kind, rows in one.late.items():
+            made.late[kind] = made.late.get(kind, 0) + rows
+        for kind, at in one.latest.items():
+            made.latest[kind] = max(at, made.latest.get(kind, at))
+    return made
 
 
 class Worker:
@@ -82,6 +104,7 @@ class Worker:
         preferred: Mapping[str, str],
         lateness: Lateness,
         crosswalk: Crosswalk | None = None,
+        messages: MessageOptions | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -90,6 +113,7 @@ class Worker:
         self.sampling = sampling
         self.preferred = preferred
         self.crosswalk = crosswalk
+        self.messages = messages or MessageOptions()
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._lateness = lateness
@@ -103,7 +127,16 @@ class Worker:
 
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
         """Stage several small chunks as if they were one."""
-        return self._staged(transform_together(chunks, self._tools(), as_of), as_of)
+        staged = [
+            self._staged(self._transformed(list(alike), messages, as_of), as_of)
+            for messages, alike in itertools.groupby(chunks, key=lambda chunk: chunk.kind is ChunkKind.HL7V2)
+        ]
+        return staged[0] if len(staged) == 1 else together(staged)
+
+    def _transformed(self, chunks: Sequence[Chunk], messages: bool, as_of: datetime) -> ChunkResult:
+        if messages:
+            return transform_messages(chunks, self._tools(), as_of, self.messages)
+        return transform_together(chunks, self._tools(), as_of)
 
     def run_again(self, chunks: Sequence[Chunk], as_of: datetime, placed: Placed) -> StagedChunk:
         """Stage chunks that are made of quarantined lines; what is refused is staged as ``placed`` makes of it."""
@@ -113,19 +146,21 @@ class Worker:
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         return StagedChunk(
-            self.stage.write_tables(result.tables),
-            self.stage.write_deletes(result.deletes),
-            self.stage.write_views(result.views),
-            result.views_refused,
-            self.stage.write_rejections(self.source, result.rejections, as_of),
-            self.stage.write_findings(result.findings),
-            result.parts,
-            result.unread,
-            result.sampled,
-            self.stage.write_codes(result.codes),
-            [result.held[chunk] for chunk in range(len(result.parts))],
-            dict(result.late),
-            result.latest,
+            tables=self.stage.write_tables(result.tables) + self.stage.write_patches(result.patches),
+            deletes=self.stage.write_deletes(result.deletes),
+            views=self.stage.write_views(result.views),
+            views_refused=result.views_refused,
+            rejections=self.stage.write_rejections(self.source, result.rejections, as_of),
+            findings=self.stage.write_findings(result.findings),
+            parts=result.parts,
+            unread=result.unread,
+            sampled=result.sampled,
+            codes=self.stage.write_codes(result.codes),
+            segments=self.stage.write_segments(result.segments),
+            inputs=result.inputs or [{} for _ in result.parts],
+            held=[result.held[chunk] for chunk in range(len(result.parts))],
+            late=dict(result.late),
+            latest=result.latest,
         )
 
     def _tools(self) -> Tools:

@@ -28,8 +28,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("seconds", "DOUBLE", "Wall time."),
         Column("resources", COUNTS_DTYPE, "Dispositions by resource type."),
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
+        Column("inputs", COUNTS_DTYPE, "Dispositions of HL7 v2 messages by their type."),
         Column("late", 'STRUCT(resource_type VARCHAR, "rows" BIGINT)[]', "Rows and deletes that came late, by type."),
-        Column("kind", "VARCHAR", "load, replay or refresh; null in rows of versions that only loaded."),
+        Column("kind", "VARCHAR", "load, replay, refresh or listen; null in rows of versions that only loaded."),
     ),
     "commit": (
         Column("commit_id", "VARCHAR", "Name of the commit; `<mart>.tail` knows it by the same."),
@@ -57,6 +58,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("refused", "VARCHAR[]", "The `quarantine_id` of each of its lines that was quarantined then."),
         Column("held", "BIGINT", "Lines that were late and not let in; with `--late-policy merge` it is read again."),
         Column("commit_id", "VARCHAR", "The commit that brought it in."),
+        Column("inputs", COUNTS_DTYPE, "HL7 v2 messages read and quarantined by their type."),
     ),
     "tombstone": (
         Column("source", "VARCHAR", "Name of the source."),
@@ -70,6 +72,16 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column(
             "superseded_by", "VARCHAR", "The load that brought a greater version; null while the resource is deleted."
         ),
+    ),
+    "message": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("sending_application", "VARCHAR", "MSH-3 as sent."),
+        Column("sending_facility", "VARCHAR", "MSH-4 as sent."),
+        Column("control_id", "VARCHAR", "MSH-10: with the two above the name of the message."),
+        Column("sha256", "VARCHAR", "SHA-256 of the message's bytes, in hex."),
+        Column("received_at", _TIME, "When a listener had read it whole."),
+        Column("load_id", "VARCHAR", "The listener's run that took it in."),
+        Column("payload", "BLOB", "The message as received.", phi=True),
     ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),
@@ -191,4 +203,19 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
 RESOURCE_COLUMNS: tuple[Column, ...] = (
     Column("type", "VARCHAR", "FHIR resource type, for types without a table of their own."),
     Column("json", "VARCHAR", "The resource whole, as received.", phi=True),
+)
+
+# HL7 v2 segments that no table reads, as they came, so that nothing is dropped.
+SEGMENT_TABLE = "hl7_segment"
+SEGMENT_COLUMNS: tuple[Column, ...] = (
+    Column("source", "VARCHAR", "Name of the source."),
+    Column("load_id", "VARCHAR", "The load that brought it in."),
+    Column("message_hash", "BLOB", "SHA-256 of the message that it stands in."),
+    Column("ordinal", "INTEGER", "Its place in the message, from 1 on."),
+    Column("message_type", "VARCHAR", "MSH-9.1 and 9.2, e.g. ORU_R01."),
+    Column("control_id", "VARCHAR", "MSH-10."),
+    Column("segment", "VARCHAR", "Name of the segment."),
+    Column("text", "VARCHAR", "The segment as sent, in UTF-8.", phi=True),
+    Column("uri", "VARCHAR", "The file."),
+    Column("line", "BIGINT", "1-based line in the file."),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -39,6 +39,14 @@ class ChunkKind(StrEnum):
     HL7V2 = "hl7v2"  # an HL7 v2 message, its segments ended by carriage returns, line feeds or both
 
 
+class Format(StrEnum):
+    """What files hold; ``AUTO``: their first bytes tell."""
+
+    AUTO = "auto"
+    FHIR = "fhir"
+    HL7V2 = "hl7v2"
+
+
 @dataclass(frozen=True, slots=True)
 class Partition:
     """A file, or a line-aligned byte range of a large plain one: the unit of work and of receipts.
@@ -52,6 +60,7 @@ class Partition:
     end: int | None = None
     size: int = 0  # bytes on disk, for progress
     deletes: bool = False  # it was named as a file of deletes: anything else in it is refused
+    format: Format = Format.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +190,7 @@ class LoadReport:
     unmapped_codes: list[dict[str, Any]] = field(default_factory=list)  # the most frequent of them
     notes: list[str] = field(default_factory=list)  # what the user should know of a load that went well
     kind: str = "load"
+    inputs: dict[str, Counts] = field(default_factory=dict)  # HL7 v2 messages by type
     conflicts: dict[str, int] = field(default_factory=dict)  # pairs of versions in conflict, by type
     late: dict[str, int] = field(default_factory=dict)  # rows and deletes below the event watermark, by type
     options: Mapping[str, str] = field(default_factory=dict)  # of the load, that shape its rows; kept with its commits
@@ -212,6 +222,7 @@ class LoadReport:
             "unmapped": self.unmapped,
             "unmapped_codes": self.unmapped_codes,
             "notes": self.notes,
+            "inputs": {name: counts.as_dict() for name, counts in sorted(self.inputs.items())},
             "version_conflicts": dict(sorted(self.conflicts.items())),
             "late": dict(sorted(self.late.items())),
         }
@@ -227,8 +238,18 @@ class LoadReport:
         report.views = {name: view["refused"] for name, view in values["views"].items()}
         report.unmapped, report.unmapped_codes = values["unmapped"], list(values["unmapped_codes"])
         report.notes = list(values["notes"])
+        report.inputs = {name: Counts(**counts) for name, counts in values["inputs"].items()}
         report.conflicts, report.late = dict(values["version_conflicts"]), dict(values["late"])
         return report
+
+
+def total_of(parts: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
+    """The sums of counts by type."""
+    total: dict[str, Counts] = {}
+    for part in parts:
+        for kind, counts in part.items():
+            total.setdefault(kind, Counts()).add(counts)
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +275,7 @@ class Receipt:
     as_of_given: bool  # told by the user or a manifest, not taken from the clock
     resources: Mapping[str, Counts]  # read, quarantined and suppressed by type
     held: int = 0  # lines that were late and not let in
+    inputs: Mapping[str, Counts] = field(default_factory=dict)  # HL7 v2 messages by type
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +304,7 @@ class StagedUnit:
     unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
     codes: list[str] = field(default_factory=list)  # Parquet files of CODE_COUNTS
+    segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
     attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
     refused_again: dict[str, Counts] = field(default_factory=dict)  # a replay's quarantined lines by type
     replaces: str | None = None  # the quarantined line that this unit's only line corrects

@@ -8,26 +8,39 @@ from enum import StrEnum
 import msgspec
 
 from sources.compressed import Codec
+from sources.hl7v2.marks import BATCH_HEADER, FILE_HEADER, MESSAGE, START_BLOCK
 from sources.skeleton import BLANK
 from sources.source import ReadLimits
 from sources.structure import is_balanced
 
 LINE_SUFFIXES = (".ndjson", ".jsonl")
-DATA_SUFFIXES = (*LINE_SUFFIXES, ".json")
+MESSAGE_SUFFIXES = (".hl7", ".hl7v2")
+DATA_SUFFIXES = (*LINE_SUFFIXES, ".json", *MESSAGE_SUFFIXES)
 _CODEC_SUFFIXES = {Codec.GZIP: ".gz", Codec.ZSTD: ".zst"}
 
 
 class Content(StrEnum):
-    """``LINES``: one JSON value per line. ``DOCUMENT``: one JSON value, over any number of lines."""
+    """``LINES``: one JSON value per line. ``DOCUMENT``: one JSON value, over any number of lines.
+    ``MESSAGES``: HL7 v2.
+    """
 
     LINES = "lines"
     DOCUMENT = "document"
+    MESSAGES = "messages"
 
 
 def is_data_name(name: str) -> bool:
-    """True for the names that a folder is searched for: ``.ndjson``, ``.jsonl``, ``.json``, also with
-    ``.gz``, ``.zst``."""
+    """True for the names that a folder is searched for: ``.ndjson``, ``.jsonl``, ``.json``, ``.hl7``, ``.hl7v2``, also
+    with ``.gz``, ``.zst``."""
     return _without_codec(name).endswith(DATA_SUFFIXES)
+
+
+def is_messages(name: str, blocks: Iterable[bytes]) -> bool:
+    """True for HL7 v2: by its name, else when a message, a batch or a frame begins where the content does."""
+    if _without_codec(name).endswith(MESSAGE_SUFFIXES):
+        return True
+    begins = next((text for block in blocks if (text := block.lstrip(BLANK))), b"")
+    return begins.startswith((START_BLOCK, *(mark + b"|" for mark in (MESSAGE, FILE_HEADER, BATCH_HEADER))))
 
 
 def content_of(name: str, blocks: Iterable[bytes], limits: ReadLimits) -> Content:

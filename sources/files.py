@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from schemas.records import Partition
+from schemas.records import Format, Partition
 from sources.folder import Selection, manifests_beside, select
 from sources.line_numbers import LineNumbers
 from sources.manifest import Manifest, TransactionTimes
@@ -26,11 +26,19 @@ class FileSource:
     """
 
     def __init__(
-        self, inputs: Sequence[str | Path], limits: ReadLimits | None = None, *, deletes: Sequence[str | Path] = ()
+        self,
+        inputs: Sequence[str | Path],
+        limits: ReadLimits | None = None,
+        *,
+        deletes: Sequence[str | Path] = (),
+        given: Format = Format.AUTO,
     ) -> None:
-        """``deletes``: files of deletes, which are Bundles or a table of ``resource_type,id[,last_updated]``."""
+        """``given``: what all inputs hold. ``deletes``: files of deletes, which are Bundles or a table of
+        ``resource_type,id[,last_updated]``.
+        """
         self._inputs = tuple(inputs)
         self._deletes = tuple(deletes)
+        self._given = given
         self._limits = limits or ReadLimits()
         self._numbers = LineNumbers()
         self._selection: Selection | None = None
@@ -41,7 +49,8 @@ class FileSource:
         found, made = self._select(), list[Partition]()
         for deletes, uris in ((False, found.files), (True, found.deletes)):
             for uri in uris:
-                made += plan(local_file(uri), self._limits, deletes=deletes)
+                given = Format.FHIR if deletes else self._given
+                made += plan(local_file(uri), self._limits, deletes=deletes, given=given)
         return made
 
     def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:

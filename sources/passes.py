@@ -10,12 +10,13 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from schemas.errors import IntegrityError
-from schemas.records import Chunk, ChunkKind, Partition
+from schemas.records import Chunk, ChunkKind, Format, Partition
 from sources.bundles import bundle_pieces, survey
 from sources.compressed import Codec, codec_of, inflate
-from sources.content import Content, content_of
+from sources.content import Content, content_of, is_messages
 from sources.digest import BackgroundDigest
 from sources.documents import resource_pieces
+from sources.hl7v2.framing import split_messages
 from sources.line_numbers import LineNumbers
 from sources.lines import BLOCK_BYTES, Piece, count_line_feeds, drop_bom, line_blocks, line_start, split_lines
 from sources.skeleton import BLANK
@@ -73,6 +74,10 @@ class Pass:
         if self._partition.deletes and _is_table(self._text(raw, codec).blocks):
             yield from self._table(raw, codec, digest)
             return
+        if self._is_messages(self._text(raw, codec)):
+            text = self._text(raw, codec, digest)
+            yield from split_messages(text.blocks, self._uri, self._limits, offset=text.offset)
+            return
         content = content_of(self._uri, self._text(raw, codec).blocks, self._limits)
         if content is Content.DOCUMENT:
             yield from self._document(raw, codec, digest)
@@ -81,6 +86,10 @@ class Pass:
         else:
             text = self._text(raw, codec, digest)
             yield from split_lines(text.blocks, self._uri, self._limits, offset=text.offset)
+
+    def _is_messages(self, text: _Text) -> bool:
+        given = self._partition.format
+        return given is Format.HL7V2 or (given is Format.AUTO and is_messages(self._uri, text.blocks))
 
     def _table(self, raw: BinaryIO, codec: Codec | None, digest: BackgroundDigest) -> Iterator[Piece]:
         """The lines of a table of deletes."""
@@ -149,24 +158,33 @@ def _is_table(blocks: Iterator[bytes]) -> bool:
     return bool(begins) and not begins.startswith((b"{", b"["))
 
 
-def plan(file: StoredFile, limits: ReadLimits, *, deletes: bool = False) -> list[Partition]:
+def plan(
+    file: StoredFile, limits: ReadLimits, *, deletes: bool = False, given: Format = Format.AUTO
+) -> list[Partition]:
     """The partitions of a file: byte ranges of equal size for large plain NDJSON, else the whole file.
 
-    ``deletes``: it is one of deletes.
+    ``deletes``: it is one of deletes; ``given``: what the user says that it holds.
     """
     with storage_errors(file.uri), file.open() as raw:
         size = stamp(raw)[0]
-        whole = Partition(file.uri, size=size, deletes=deletes)
+        whole = Partition(file.uri, size=size, deletes=deletes, format=given)
         if codec_of(raw.read(_MAGIC_BYTES), file.uri) is not None or size <= limits.partition_bytes:
             return [whole]
-        _, blocks = drop_bom(_blocks(raw, 0, None))
+        if given is Format.HL7V2 or (given is Format.AUTO and is_messages(file.uri, _from_start(raw))):
+            return [whole]
+        blocks = _from_start(raw)
         if content_of(file.uri, blocks, limits) is not Content.LINES:
             return [whole]
     count = -(-size // limits.partition_bytes)
     cuts = [size * part // count for part in range(count + 1)]
     return [
-        Partition(file.uri, start, None if end == size else end, end - start, deletes) for start, end in pairwise(cuts)
+        Partition(file.uri, start, None if end == size else end, end - start, deletes, given)
+        for start, end in pairwise(cuts)
     ]
+
+
+def _from_start(raw: BinaryIO) -> Iterator[bytes]:
+    return drop_bom(_blocks(raw, 0, None))[1]
 
 
 def partition_digest(file: StoredFile, partition: Partition) -> bytes:

@@ -11,12 +11,12 @@ from importlib.metadata import version
 import duckdb
 import polars as pl
 
-from schemas.bookkeeping import BOOKKEEPING
+from schemas.bookkeeping import BOOKKEEPING, SEGMENT_TABLE
 from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
 from schemas.errors import UsageError
 from schemas.reasons import Reason
-from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable, StagedUnit
+from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable, StagedUnit, total_of
 from schemas.table import Table
 from stores.codes import save_codes
 from stores.commits import number_commit
@@ -47,6 +47,7 @@ def commit(
     """
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
+    inputs = {name: replace(one) for name, one in report.inputs.items()}
     others_before = dict(report.views), dict(report.conflicts), dict(report.late)
     _spare_the_checkpoint(connection, unit)
     connection.execute("BEGIN TRANSACTION")
@@ -60,12 +61,15 @@ def commit(
             _replaced(connection, unit.replaces, report, counts, now)
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
+        _segments(connection, unit, report)
         save_codes(connection, unit, report, crosswalk)
         commit_id = number_commit(connection, report, now, len(unit.receipts))
         _insert(connection, "receipt", _receipts(connection, unit, report, now, commit_id))
         move_watermarks(connection, report.source, unit.latest, now)
         for name, one in counts.items():
             report.count(name).add(one)
+        for name, one in total_of(receipt.inputs for receipt in unit.receipts).items():
+            report.inputs.setdefault(name, Counts()).add(one)
         for kind, rows in unit.late.items():
             report.late[kind] = report.late.get(kind, 0) + rows
         for name, lines in unit.views_refused.items():
@@ -73,7 +77,7 @@ def commit(
         save_load(connection, report, finished=None)
         connection.execute("COMMIT")
     except BaseException:
-        report.resources = before
+        report.resources, report.inputs = before, inputs
         report.views, report.conflicts, report.late = others_before
         connection.execute("ROLLBACK")
         raise
@@ -92,6 +96,7 @@ def save_load(connection: duckdb.DuckDBPyConnection, report: LoadReport, *, fini
         "bytes": report.bytes,
         "seconds": report.seconds,
         "resources": counts_rows(report.resources),
+        "inputs": counts_rows(report.inputs),
         "late": [{"resource_type": kind, "rows": rows} for kind, rows in sorted(report.late.items())],
         "clinmart_version": version("clinmart"),
         "kind": report.kind,
@@ -218,6 +223,18 @@ def _findings(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: L
         )
 
 
+def _segments(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport) -> None:
+    """Keep segments that no table reads; those of a message that came before are there."""
+    if unit.segments:
+        connection.execute(
+            f"INSERT INTO main.{SEGMENT_TABLE} BY NAME SELECT DISTINCT ON (message_hash, ordinal) "
+            f"{text(report.source)} AS source, {text(report.load_id)} AS load_id, * "
+            f"FROM read_parquet({files(unit.segments)}) s ANTI JOIN "
+            f"(SELECT message_hash, ordinal FROM main.{SEGMENT_TABLE} WHERE source = {text(report.source)}) k "
+            "USING (message_hash, ordinal)"
+        )
+
+
 def _unread(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:
     return [
         {
@@ -299,6 +316,7 @@ def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, o
         "load_id": report.load_id,
         "committed_at": now,
         "resources": counts_rows(receipt.resources),
+        "inputs": counts_rows(receipt.inputs),
     }
 
 

@@ -27,6 +27,7 @@ class Known:
     again: bool
     load_id: str
     held: int = 0
+    inputs: tuple[tuple[str, int, int], ...] = ()  # messages by type: read, quarantined
 
 
 class Receipts:
@@ -53,15 +54,17 @@ class Receipts:
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
-            "coalesce(committed_at < ?, false), load_id, coalesce(held, 0) "
+            "coalesce(committed_at < ?, false), load_id, coalesce(held, 0), "
+            "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined)) "
             "FROM etl.receipt WHERE source = ? ORDER BY as_of",
             [since, source],
         ).fetchall()
         settled = _settled(connection, source)
-        for size, sha256, as_of, given, resources, again, load_id, held in rows:
+        for size, sha256, as_of, given, resources, again, load_id, held, inputs in rows:
             gone = settled.get((size, sha256, as_of), {})
             counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
-            self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held)
+            told = tuple((r["t"], r["n"], r["q"]) for r in inputs or ())
+            self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held, told)
 
     def may_know(self, size: int) -> bool:
         """False when no partition of this size was ever taken in, so that it need not be hashed to find out."""

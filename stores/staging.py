@@ -89,6 +89,10 @@ class Stage:
         """Write what was found about rows, in one file; none when nothing was."""
         return [self._write(pl.concat(findings), "finding")] if findings else []
 
+    def write_segments(self, frames: Sequence[pl.DataFrame]) -> list[str]:
+        """Write segments that are kept as they came; no file when there are none."""
+        return [self._write(pl.concat(frames), "segment")] if frames else []
+
     def write_codes(self, counts: Sequence[pl.DataFrame]) -> list[str]:
         """Write what was met in coded columns (CODE_COUNTS); no file when there is nothing."""
         return [self._write(pl.concat(counts), "codes")] if counts else []

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from schemas.records import Counts, Rejection
+from schemas.records import Counts, Rejection, total_of
 
 
 @dataclass(slots=True)
@@ -41,11 +41,7 @@ class ChunkResult:
     @property
     def counts(self) -> dict[str, Counts]:
         """Counts by resource type over all chunks."""
-        total: dict[str, Counts] = {}
-        for part in self.parts:
-            for kind, counts in part.items():
-                total.setdefault(kind, Counts()).add(counts)
-        return total
+        return total_of(self.parts)
 
     def add(self, chunk: int, resource_type: str, read: int, quarantined: int, suppressed: int = 0) -> None:
         """Count lines of a type in one of the chunks."""

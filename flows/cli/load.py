@@ -10,6 +10,7 @@ import typer
 
 from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError, UsageError
 from schemas.lateness import LatePolicy
+from schemas.records import Format
 
 
 def load(
@@ -23,6 +24,12 @@ def load(
         typer.Option(
             help="Time of rows that carry none, e.g. 2026-01-31T00:00:00Z [default: the manifest's, else now]."
         ),
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="What the files hold; auto tells it by their first bytes.")
+    ] = Format.AUTO,
+    charset: Annotated[
+        str | None, typer.Option(help="Character set of HL7 v2 messages that name none, e.g. 8859/1 [default: UTF-8].")
     ] = None,
     zone: Annotated[
         str | None,
@@ -88,6 +95,8 @@ def load(
         source=source,
         as_of=instant("--as-of", as_of),
         zone=zone,
+        format=format_,
+        charset=charset,
         sampling=Sampling(sample),
         strict=strict,
         wait=wait,
@@ -112,7 +121,8 @@ def load(
         from sources.files import FileSource
 
         with draining(grace) as drain, watching(quiet=as_json) as watch:
-            report = run_load(FileSource(inputs, settings.limits, deletes=deletes), settings, watch, drain)
+            source_files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format)
+            report = run_load(source_files, settings, watch, drain)
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:
