@@ -35,9 +35,14 @@ def is_data_name(name: str) -> bool:
     return _without_codec(name).endswith(DATA_SUFFIXES)
 
 
+def is_message_name(name: str) -> bool:
+    """True for the names of files of HL7 v2."""
+    return _without_codec(name).endswith(MESSAGE_SUFFIXES)
+
+
 def is_messages(name: str, blocks: Iterable[bytes]) -> bool:
     """True for HL7 v2: by its name, else when a message, a batch or a frame begins where the content does."""
-    if _without_codec(name).endswith(MESSAGE_SUFFIXES):
+    if is_message_name(name):
         return True
     begins = next((text for block in blocks if (text := block.lstrip(BLANK))), b"")
     return begins.startswith((START_BLOCK, *(mark + b"|" for mark in (MESSAGE, FILE_HEADER, BATCH_HEADER))))

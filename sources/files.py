@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from schemas.records import Format, Partition
+from sources.content import is_message_name
 from sources.folder import Selection, manifests_beside, select
 from sources.line_numbers import LineNumbers
 from sources.manifest import Manifest, TransactionTimes
@@ -48,10 +50,16 @@ class FileSource:
         """The partitions of all files: inputs in the order given, folders sorted by path; those of deletes last."""
         found, made = self._select(), list[Partition]()
         for deletes, uris in ((False, found.files), (True, found.deletes)):
-            for uri in uris:
+            for uri in uris if deletes else filter(self._wanted, uris):
                 given = Format.FHIR if deletes else self._given
                 made += plan(local_file(uri), self._limits, deletes=deletes, given=given)
         return made
+
+    def _wanted(self, uri: str) -> bool:
+        """False for a file of a folder whose name says that it holds something else than was asked for."""
+        if self._given is Format.AUTO or any(uri == os.path.abspath(each) for each in self._inputs):  # noqa: PTH100
+            return True
+        return is_message_name(uri) == (self._given is Format.HL7V2)
 
     def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
         """Start a pass; ``first_line`` numbers the first line of a byte range when the caller knows it."""
