@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from stores.ddl import TOMBSTONE
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
 
+_LOG = logging.getLogger(__name__)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
 
@@ -98,9 +100,15 @@ class Stage:
         return [self._write(pl.concat(counts), "codes")] if counts else []
 
     def discard(self, paths: Sequence[str]) -> None:
-        """Remove files that will not be committed, or that have been."""
+        """Remove files that will not be committed, or that have been.
+
+        One that cannot be removed now is in nobody's way: the next load clears what is left in the staging area.
+        """
         for path in paths:
-            Path(path).unlink(missing_ok=True)
+            try:
+                Path(path).unlink(missing_ok=True)
+            except OSError as error:
+                _LOG.warning("the staged file %s could not be removed: %s", path, error.strerror)
 
     def close(self) -> None:
         """Remove the load's folder, and the root when no other load uses it."""

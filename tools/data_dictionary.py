@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from schemas.bookkeeping import BOOKKEEPING
+from schemas.bookkeeping import BOOKKEEPING, SEGMENT_COLUMNS, SEGMENT_TABLE
 from schemas.table import IDENTITY, Column, Element, Table
 from schemas.tables import all_tables
 from stores.codings import CODING_COLUMNS
@@ -64,6 +64,9 @@ def _lines() -> Iterator[str]:
     yield f"### `{RESOURCE_TABLE}`\n"
     yield "Resources of types that have no table of their own, whole.\n"
     yield from _columns(resource_contract().columns)
+    yield f"\n### `{SEGMENT_TABLE}`\n"
+    yield "Segments of HL7 v2 messages that no table reads, and all of a message of which no row was made.\n"
+    yield from _columns(SEGMENT_COLUMNS)
     yield "\n### `history`\n"
     yield (
         "Schema `history` has a view of the same name and columns for each table above and for `resource`. "

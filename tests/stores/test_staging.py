@@ -128,3 +128,13 @@ def test_full_disk_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
     with pytest.raises(StorageError, match=r"parquet: No space left on device$"):
         Stage(tmp_path / "mart", "load").write_tables({"t": rows("a")})
+
+
+def test_file_that_cannot_be_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told, and fails nothing: what is committed is committed."""
+    stage = Stage(tmp_path / "m", "load")
+    (stage.folder / "folder").mkdir()
+    (stage.folder / "file").write_bytes(b"x")
+    stage.discard([str(stage.folder / "folder"), str(stage.folder / "file")])
+    assert not (stage.folder / "file").exists()
+    assert "could not be removed" in caplog.text

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import polars as pl
+import pyarrow as pa
+
+_HASH = "content_hash"
 
 
 def content_hashes(frame: pl.DataFrame) -> pl.Series:
@@ -13,31 +17,49 @@ def content_hashes(frame: pl.DataFrame) -> pl.Series:
     Nulls and elements without a value are passed over; every text is written with its length before it, so that no two
     contents are written alike.
     """
-    texts = frame.lazy().select(_packed(frame.schema, pl.col).alias("text")).collect().to_series()
-    return pl.Series("content_hash", [hashlib.sha256(text.encode()).digest() for text in texts], dtype=pl.Binary)
+    texts = _packed(frame.get_columns(), frame.height).fill_null("")
+    return pl.Series(_HASH, [hashlib.sha256(text.encode()).digest() for text in texts], dtype=pl.Binary)
 
 
-def _packed(fields: dict[str, pl.DataType], get: object) -> pl.Expr:
-    """The fields that are not null, each as its name and its value."""
-    parts = [_named(name, fields[name], get(name)) for name in sorted(fields)]  # type: ignore[operator]
-    return pl.concat_str(parts, ignore_nulls=True) if parts else pl.lit("")
+def _packed(columns: Iterable[pl.Series], height: int) -> pl.Series:
+    """Each field that says something, as its name and its value; null where none does."""
+    parts: list[pl.Series] = []
+    for column in sorted(columns, key=lambda column: column.name):
+        if column.null_count() < height:
+            name = f"{len(column.name)}:{column.name}"
+            text = _text(column)
+            parts.append(
+                pl.select(
+                    pl.when(text.is_not_null()).then(
+                        pl.concat_str(pl.lit(name), text.str.len_bytes().cast(pl.String), pl.lit(":"), text)
+                    )
+                )
+                .to_series()
+                .alias(str(len(parts)))
+            )
+    if not parts:
+        return pl.repeat(None, height, dtype=pl.String, eager=True)
+    joined = pl.DataFrame(parts).select(pl.concat_str(pl.all(), ignore_nulls=True).alias("text"))
+    return joined.select(pl.when(pl.col("text") != "").then("text")).to_series()
 
 
-def _named(name: str, dtype: pl.DataType, value: pl.Expr) -> pl.Expr:
-    text = _text(dtype, value)
-    return pl.when(text != "").then(pl.concat_str(pl.lit(f"{len(name)}:{name}"), _sized(text)))
-
-
-def _text(dtype: pl.DataType, value: pl.Expr) -> pl.Expr:
-    """A value as text; empty or null where nothing is said."""
-    if isinstance(dtype, pl.Struct):
-        inner = {f.name: f.dtype for f in dtype.fields}
-        return _packed(inner, value.struct.field)  # type: ignore[arg-type]
-    if isinstance(dtype, pl.List):
-        item = _text(dtype.inner, pl.element())  # type: ignore[arg-type]
-        return value.list.eval(_sized(item.fill_null(""))).list.join("")
+def _text(value: pl.Series) -> pl.Series:
+    """A value as text; null where nothing is said."""
+    if isinstance(value.dtype, pl.Struct):
+        return _packed(value.struct.unnest().get_columns(), len(value))
+    if isinstance(value.dtype, pl.List):
+        return _listed(value)
     return value.cast(pl.String)
 
 
-def _sized(text: pl.Expr) -> pl.Expr:
-    return pl.concat_str(text.str.len_bytes().cast(pl.String), pl.lit(":"), text)
+def _listed(lists: pl.Series) -> pl.Series:
+    """The items of each list, one after the other; null for a list that is null or empty."""
+    lengths = lists.list.len()
+    items = _text(lists.filter(lengths > 0).explode()).fill_null("")
+    sized = pl.select(pl.concat_str(items.str.len_bytes().cast(pl.String), pl.lit(":"), items)).to_series()
+    ends = lengths.fill_null(0).cast(pl.Int64).cum_sum()
+    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), ends])
+    closed = pl.from_arrow(pa.LargeListArray.from_arrays(offsets.to_arrow(), sized.to_arrow()))
+    assert isinstance(closed, pl.Series)
+    text = closed.list.join("")
+    return pl.select(pl.when(text != "").then(text)).to_series()
