@@ -22,8 +22,9 @@ from flows.session import LoadSession, Read, open_session
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
+from schemas.formats import Format
 from schemas.lateness import LatePolicy
-from schemas.records import DISPOSITIONS, Format, LoadReport, Partition
+from schemas.records import DISPOSITIONS, LoadReport, Partition
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from transforms.sample import Sampling

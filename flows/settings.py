@@ -13,8 +13,8 @@ from pathlib import Path
 
 from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
+from schemas.formats import Format
 from schemas.lateness import LatePolicy
-from schemas.records import Format
 from schemas.zones.names import known_zone
 from sources.crosswalks import read_crosswalk
 from sources.source import ReadLimits

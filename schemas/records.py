@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from schemas.formats import Format
 from schemas.reasons import Reason
 
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
@@ -37,14 +38,6 @@ class ChunkKind(StrEnum):
     ENTRY = "entry"  # one `Bundle.entry` object of a streamed Bundle
     DELETE = "delete"  # one delete: type, id and perhaps time, with commas between them
     HL7V2 = "hl7v2"  # an HL7 v2 message, its segments ended by carriage returns, line feeds or both
-
-
-class Format(StrEnum):
-    """What files hold; ``AUTO``: their first bytes tell."""
-
-    AUTO = "auto"
-    FHIR = "fhir"
-    HL7V2 = "hl7v2"
 
 
 @dataclass(frozen=True, slots=True)

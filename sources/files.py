@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from schemas.records import Format, Partition
+from schemas.formats import Format
+from schemas.records import Partition
 from sources.content import is_message_name
 from sources.folder import Selection, manifests_beside, select
 from sources.line_numbers import LineNumbers

@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from schemas.errors import IntegrityError
-from schemas.records import Chunk, ChunkKind, Format, Partition
+from schemas.formats import Format
+from schemas.records import Chunk, ChunkKind, Partition
 from sources.bundles import bundle_pieces, survey
 from sources.compressed import Codec, codec_of, inflate
 from sources.content import Content, content_of, is_messages

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError, UsageError
+from schemas.formats import Format
 from schemas.lateness import LatePolicy
-from schemas.records import Format
 
 
 def load(

@@ -32,7 +32,7 @@ def result(control: str, at: str, value: str = "5.40", status: str = "F") -> str
         control,
         "ORU^R01",
         at,
-        "PID|1||p1^^^HOSP^MR||Doe^Jane",
+        "PID|1||p1^^^HOSP^MR",
         "OBR|1|pl1|fi1|24323-8^Panel^LN|||20240301120000",
         f"OBX|1|NM|2345-7^Glucose^LN||{value}|mmol/L^^UCUM|3.9-5.6|N|||{status}|||20240301120000",
     )
@@ -99,7 +99,7 @@ def test_sparse_message_wipes_nothing_in_any_order(clinmart: Clinmart, tmp_path:
         found.append(contents(at) | {"main.hl7_segment": []})  # which names the file
     assert found[0] == found[1] == found[2] == found[3]
     assert query(tmp_path / "m0", "SELECT name_given, birth_date, address_city, gender FROM patient") == [
-        ("Janet", None, "Town", "female")
+        (["Janet"], None, "Town", "female")
     ]
     assert query(tmp_path / "m0", "SELECT value_number, status FROM observation") == [(7.0, "corrected")]
     assert query(tmp_path / "m0", "SELECT count(*) FROM history.observation") == [(2,)]
