@@ -111,6 +111,7 @@ def load(
     format: Format = Format.AUTO,
     charset: str | None = None,
     zone: str | None = None,
+    to_fhir: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -122,7 +123,8 @@ def load(
     replaces: id of a refused line that the one line to load corrects.
     late_policy: merge, quarantine or
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
-    format: what the files hold. charset, zone: of HL7 v2 messages and times that name none.
+    format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what they
+    become.
     """
     settings = LoadSettings(
         Path(mart),
@@ -139,6 +141,7 @@ def load(
         format=format,
         charset=charset,
         zone=zone,
+        to_fhir=Path(to_fhir) if to_fhir else None,
     )
     files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format)
     with open_session(settings) as session:
@@ -229,5 +232,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.format,
         settings.charset,
         settings.zone,
+        str(settings.to_fhir.absolute()) if settings.to_fhir else None,
     )
     return LoadReport.from_dict(found)

@@ -16,6 +16,7 @@ from typing import TypeVar
 import duckdb
 
 from flows.cursors import cursors
+from flows.fhir_files import make_folder, place_fhir
 from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
@@ -105,7 +106,9 @@ class LoadSession:
         """A worker that does all as this load does, but looks at another sample."""
         source, preferred = self.settings.source, self._preferred
         crosswalk, lateness, charset = self.settings.crosswalk, self._lateness, self.settings.charset
-        messages = MessageOptions(charset and codec_named(charset), self.settings.zone)
+        messages = MessageOptions(
+            charset and codec_named(charset), self.settings.zone, self.settings.to_fhir is not None
+        )
         return Worker(
             tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk, messages
         )
@@ -191,6 +194,7 @@ class LoadSession:
             unit.findings += chunk.findings
             unit.codes += chunk.codes
             unit.segments += chunk.segments
+            unit.fhir += chunk.fhir
             for kind, rows in chunk.sampled.items():
                 unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
             for place, rows in chunk.unread.items():
@@ -277,6 +281,8 @@ class LoadSession:
                     "load without it to see them"
                 )
             return
+        if self.settings.to_fhir is not None:
+            place_fhir(unit.fhir, self.settings.to_fhir, self.report.load_id)
         try:
             commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
         except duckdb.Error as error:
@@ -319,6 +325,8 @@ def open_session_of(
     mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost))
     with ExitStack() as stack:
         mart.must_be_possible()
+        if settings.to_fhir is not None:
+            make_folder(settings.to_fhir)
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
         making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for

@@ -36,6 +36,7 @@ class LoadSettings:
     strict: bool = False
     wait: float = 0.0
     format: Format = Format.AUTO
+    to_fhir: Path | None = None  # folder for the rows that HL7 v2 messages make, as FHIR NDJSON
     charset: str | None = None  # of HL7 v2 messages that name none
     zone: str | None = None  # IANA name: of local times in formats that allow them, which FHIR does not
     limits: ReadLimits = field(default_factory=ReadLimits)

@@ -44,6 +44,7 @@ class StagedChunk:
     sampled: dict[str, int] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
     segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
+    fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
     inputs: list[dict[str, Counts]] = field(default_factory=list)  # HL7 v2 messages of each chunk, by type
     held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
     late: dict[str, int] = field(default_factory=dict)
@@ -53,7 +54,14 @@ class StagedChunk:
     def paths(self) -> list[str]:
         """All files of the chunk."""
         staged = (*self.tables, *self.deletes, *self.views)
-        return [t.path for t in staged] + self.rejections + self.findings + self.codes + self.segments
+        return (
+            [t.path for t in staged]
+            + self.rejections
+            + self.findings
+            + self.codes
+            + self.segments
+            + [f for _, f in self.fhir]
+        )
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -72,7 +80,7 @@ def together(staged: Sequence[StagedChunk]) -> StagedChunk:
     """Chunks that were staged one after the other, as one."""
     made = StagedChunk()
     for one in staged:
-        for name in ("tables", "deletes", "views", "rejections", "findings", "codes", "segments", "held"):
+        for name in ("tables", "deletes", "views", "rejections", "findings", "codes", "segments", "fhir", "held"):
             getattr(made, name).extend(getattr(one, name))
         made.parts += one.parts
         made.inputs += one.inputs or [{} for _ in one.parts]
@@ -157,6 +165,7 @@ class Worker:
             sampled=result.sampled,
             codes=self.stage.write_codes(result.codes),
             segments=self.stage.write_segments(result.segments),
+            fhir=self.stage.write_fhir(result.fhir),
             inputs=result.inputs or [{} for _ in result.parts],
             held=[result.held[chunk] for chunk in range(len(result.parts))],
             late=dict(result.late),

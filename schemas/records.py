@@ -298,6 +298,7 @@ class StagedUnit:
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
     codes: list[str] = field(default_factory=list)  # Parquet files of CODE_COUNTS
     segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
+    fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
     attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
     refused_again: dict[str, Counts] = field(default_factory=dict)  # a replay's quarantined lines by type
     replaces: str | None = None  # the quarantined line that this unit's only line corrects

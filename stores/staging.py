@@ -95,6 +95,18 @@ class Stage:
         """Write segments that are kept as they came; no file when there are none."""
         return [self._write(pl.concat(frames), "segment")] if frames else []
 
+    def write_fhir(self, rows: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
+        """Write rows as FHIR NDJSON, one file for each; type and path of each."""
+        written = []
+        for kind, data in rows:
+            path = self.folder / f"fhir-{self._next():06d}.ndjson"
+            try:
+                path.write_bytes(data)
+            except OSError as error:
+                raise StorageError(f"cannot write the staged file {path}: {_why(error)}") from error
+            written.append((kind, str(path)))
+        return written
+
     def write_codes(self, counts: Sequence[pl.DataFrame]) -> list[str]:
         """Write what was met in coded columns (CODE_COUNTS); no file when there is nothing."""
         return [self._write(pl.concat(counts), "codes")] if counts else []

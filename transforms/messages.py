@@ -37,10 +37,13 @@ SEGMENT_TABLE = "hl7_segment"
 
 @dataclass(frozen=True, slots=True)
 class MessageOptions:
-    """How messages are read that do not say it themselves: codec of their texts, IANA zone of their times."""
+    """How messages are read that do not say it themselves: codec of their texts, IANA zone of their times. ``fhir``:
+    rows are also wanted as FHIR JSON.
+    """
 
     charset: str | None = None
     zone: str | None = None
+    fhir: bool = False
 
 
 def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, options: MessageOptions) -> ChunkResult:
@@ -156,6 +159,9 @@ def _rows(work: _Work, made: Made, result: ChunkResult) -> None:
     if kept.height:
         result.saw(kind, without(own, gone))
         result.patches.append((table.name, narrow(kept)))
+        if work.options.fhir:
+            rows = made if not gone else replace(made, frame=accepted_rows(made.frame, gone))
+            result.fhir.append((kind, b"".join(line + b"\n" for line in fhir_lines(rows, zone))))
 
 
 def _identity(work: _Work, made: Made) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:

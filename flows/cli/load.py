@@ -28,6 +28,9 @@ def load(
     format_: Annotated[
         Format, typer.Option("--format", help="What the files hold; auto tells it by their first bytes.")
     ] = Format.AUTO,
+    to_fhir: Annotated[
+        Path | None, typer.Option(help="Folder to write the FHIR resources to that HL7 v2 messages become, as NDJSON.")
+    ] = None,
     charset: Annotated[
         str | None, typer.Option(help="Character set of HL7 v2 messages that name none, e.g. 8859/1 [default: UTF-8].")
     ] = None,
@@ -97,6 +100,7 @@ def load(
         zone=zone,
         format=format_,
         charset=charset,
+        to_fhir=to_fhir,
         sampling=Sampling(sample),
         strict=strict,
         wait=wait,

@@ -171,6 +171,23 @@ def test_formats_together(clinmart: Clinmart, mart: Path, tmp_path: Path) -> Non
     assert (bad.code, bad.err.count("\n")) == (2, 1)
 
 
+def test_to_fhir(clinmart: Clinmart, mart: Path, tmp_path: Path) -> None:
+    """The accepted rows as FHIR that another mart loads to the same values and that fhir.resources takes."""
+    bad = admission("3", "20240301100000").replace("19800102", "19809999")
+    file = written(tmp_path / "a.hl7", result("2", "20240301130000"), admission("1", "20240301100000"), bad)
+    load(clinmart, mart, file, "--to-fhir", tmp_path / "fhir")
+    assert {path.name.split(".")[0] for path in (tmp_path / "fhir").iterdir()} >= {"Patient", "Observation"}
+    again = clinmart("load", tmp_path / "fhir", "--mart", tmp_path / "m2", "--source", "lab", "--sample", "1", "--json")
+    assert (again.code, again.json["status"]) == (0, "ok"), again.out
+    columns = "id, code, value_literal, value_unit, status, effective_at, patient_id"
+    assert query(mart, f"SELECT {columns} FROM observation") == query(
+        tmp_path / "m2", f"SELECT {columns} FROM observation"
+    )
+    (tmp_path / "file").write_bytes(b"")
+    no = clinmart("load", file, "--mart", mart, "--source", "other", "--to-fhir", tmp_path / "file")
+    assert (no.code, no.err.count("\n")) == (5, 1)
+
+
 def test_no_zone(clinmart: Clinmart, mart: Path, tmp_path: Path) -> None:
     """Without a zone no instant is invented, and the order of messages is that of their clocks all the same."""
     for number, file in enumerate(("20240302100000", "20240301100000")):
