@@ -123,8 +123,8 @@ def load(
     replaces: id of a refused line that the one line to load corrects.
     late_policy: merge, quarantine or
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
-    format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what they
-    become.
+    format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what
+    they become.
     """
     settings = LoadSettings(
         Path(mart),

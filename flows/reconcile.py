@@ -68,6 +68,8 @@ def reconcile(
     wait: float = 0.0,
     preferred_units: str | None = None,
     crosswalk: list[str] | None = None,
+    zone: str | None = None,
+    charset: str | None = None,
 ) -> dict[str, Any]:
     """Run quarantined lines again through today's checks. The report is the return value and an artifact of the run.
 
@@ -75,6 +77,7 @@ def reconcile(
     attempts: a line that was refused so often again is given up. dead: lines that were given up too.
     sample: share of rows that fhir.resources checks too. wait: seconds to wait for a held mart.
     preferred_units: CSV of UCUM units by LOINC code. crosswalk: files that map codes, ConceptMaps in JSON or CSV.
+    zone, charset: of HL7 v2 times and messages that name none.
     """
     units = Path(preferred_units) if preferred_units else None
     sampling = Sampling(sample)
@@ -84,6 +87,8 @@ def reconcile(
         sampling=sampling,
         wait=wait,
         preferred_units=units,
+        zone=zone,
+        charset=charset,
         crosswalk=read_crosswalk([Path(path) for path in crosswalk or ()]),
     )
     report = replay_quarantine(settings, Selection(reason, since, source, limit, dead), attempts)
@@ -116,4 +121,6 @@ def replay_with_prefect(settings: LoadSettings, selection: Selection, attempts: 
         settings.wait,
         str(settings.preferred_units.absolute()) if settings.preferred_units else None,
         settings.crosswalk_files(),
+        settings.zone,
+        settings.charset,
     )

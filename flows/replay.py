@@ -106,7 +106,8 @@ class _Replay:
             """Rejections at the place of their lines; those that stand in the quarantine already are taken out."""
             others = []
             for rejection in rejections:
-                line = found[rejection.line - 1]
+                # Of a message the offset is its number, for its segments have lines of their own.
+                line = found[(rejection.offset if _is_message(rejection.payload) else rejection.line) - 1]
                 there = replace(rejection, uri=line.uri, line=line.line, offset=line.byte_offset)
                 again = quarantine_id(self._session.settings.source, there) == line.quarantine_id
                 if again or (line.view and rejection.view is None):
@@ -151,10 +152,24 @@ def _kind(line: Waiting) -> tuple[datetime, bool]:
     return line.as_of, line.reason == Reason.SAMPLE_INVALID
 
 
+def _how(line: Waiting) -> tuple[bool, bool]:
+    """Whether a line is a message of HL7 v2, and whether it has a chunk of its own."""
+    return _is_message(line.payload), line.resolved is not None
+
+
+def _is_message(payload: bytes) -> bool:
+    return payload.lstrip(b" \t\r\n\x0b").startswith(b"MSH")
+
+
 def _chunks(found: Sequence[Waiting]) -> Iterator[Chunk]:
     """The lines as chunks, numbered from 1; those that had a Bundle each as an entry with its own references."""
     numbered = enumerate(found, 1)
-    for alone, some in itertools.groupby(numbered, key=lambda pair: pair[1].resolved is not None):
+    for (message, alone), some in itertools.groupby(numbered, key=lambda pair: _how(pair[1])):
+        if message:
+            for number, line in some:
+                size = len(line.payload)
+                yield Chunk("", number, number, line.payload, ChunkKind.HL7V2, (number,), lengths=(size,))
+            continue
         if not alone:
             together = list(some)
             yield Chunk("", 0, together[0][0], b"".join(line.payload + b"\n" for _, line in together))

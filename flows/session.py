@@ -106,9 +106,8 @@ class LoadSession:
         """A worker that does all as this load does, but looks at another sample."""
         source, preferred = self.settings.source, self._preferred
         crosswalk, lateness, charset = self.settings.crosswalk, self._lateness, self.settings.charset
-        messages = MessageOptions(
-            charset and codec_named(charset), self.settings.zone, self.settings.to_fhir is not None
-        )
+        fhir = self.settings.to_fhir is not None
+        messages = MessageOptions(charset and codec_named(charset), self.settings.zone, fhir)
         return Worker(
             tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk, messages
         )

@@ -53,15 +53,8 @@ class StagedChunk:
     @property
     def paths(self) -> list[str]:
         """All files of the chunk."""
-        staged = (*self.tables, *self.deletes, *self.views)
-        return (
-            [t.path for t in staged]
-            + self.rejections
-            + self.findings
-            + self.codes
-            + self.segments
-            + [f for _, f in self.fhir]
-        )
+        rows = [t.path for t in (*self.tables, *self.deletes, *self.views)] + [path for _, path in self.fhir]
+        return rows + self.rejections + self.findings + self.codes + self.segments
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -94,6 +87,10 @@ def together(staged: Sequence[StagedChunk]) -> StagedChunk:
         for kind, at in one.latest.items():
             made.latest[kind] = max(at, made.latest.get(kind, at))
     return made
+
+
+def _are_messages(chunk: Chunk) -> bool:
+    return chunk.kind is ChunkKind.HL7V2
 
 
 class Worker:
@@ -137,7 +134,7 @@ class Worker:
         """Stage several small chunks as if they were one."""
         staged = [
             self._staged(self._transformed(list(alike), messages, as_of), as_of)
-            for messages, alike in itertools.groupby(chunks, key=lambda chunk: chunk.kind is ChunkKind.HL7V2)
+            for messages, alike in itertools.groupby(chunks, key=_are_messages)
         ]
         return staged[0] if len(staged) == 1 else together(staged)
 
@@ -148,9 +145,12 @@ class Worker:
 
     def run_again(self, chunks: Sequence[Chunk], as_of: datetime, placed: Placed) -> StagedChunk:
         """Stage chunks that are made of quarantined lines; what is refused is staged as ``placed`` makes of it."""
-        result = transform_together(chunks, self._tools(), as_of)
-        result.rejections = placed(result.rejections)
-        return self._staged(result, as_of)
+        staged = []
+        for messages, alike in itertools.groupby(chunks, key=_are_messages):
+            result = self._transformed(list(alike), messages, as_of)
+            result.rejections = placed(result.rejections)
+            staged.append(self._staged(result, as_of))
+        return staged[0] if len(staged) == 1 else together(staged)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         return StagedChunk(

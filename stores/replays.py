@@ -11,11 +11,14 @@ import duckdb
 import polars as pl
 
 from schemas.errors import UsageError
+from schemas.reasons import Reason
 from schemas.records import VIEW_CHECK, Attempt
 from stores.quarantine import STANDING, State, records
-from stores.sql import quoted
+from stores.sql import quoted, text
 
-_WHOLE = "octet_length(payload) = payload_bytes"
+# Bytes around messages are judged with their file, and what is cut short is not all there: they are not run alone.
+_OF_FILES = (Reason.NO_MESSAGE, Reason.MESSAGE_CUT, Reason.BATCH_COUNT, Reason.BATCH_NOT_CLOSED)
+_WHOLE = f"(octet_length(payload) = payload_bytes AND reason NOT IN ({', '.join(text(r) for r in _OF_FILES)}))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def chosen(connection: duckdb.DuckDBPyConnection, selection: Selection) -> dict[
 
 
 def cut_short(connection: duckdb.DuckDBPyConnection, selection: Selection) -> int:
-    """How many lines were too long to keep whole, so that no replay can take them."""
+    """How many lines no replay can take: too long to keep whole, or bytes that only their file makes sense of."""
     query = f"SELECT count(*) FROM etl.quarantine WHERE {selection.where} AND NOT {_WHOLE}"
     row = connection.execute(query, selection.parameters).fetchone()
     return 0 if row is None else int(row[0])

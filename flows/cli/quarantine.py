@@ -68,6 +68,10 @@ def replay(
     preferred_units: Annotated[
         Path | None, typer.Option(help="CSV with columns loinc, ucum, as for the load of these lines.")
     ] = None,
+    zone: Annotated[str | None, typer.Option(help="Zone of local times, as for the load of these lines.")] = None,
+    charset: Annotated[
+        str | None, typer.Option(help="Character set of HL7 v2 messages that name none, as for their load.")
+    ] = None,
     crosswalk: Annotated[
         list[Path] | None,
         typer.Option(help="ConceptMap or CSV that maps codes, as for the load of these lines; may be given again."),
@@ -97,6 +101,8 @@ def replay(
         source or "any",
         sampling=sampling,
         wait=wait,
+        zone=zone,
+        charset=charset,
         preferred_units=preferred_units,
         crosswalk=read_crosswalk(crosswalk or ()),
     )
