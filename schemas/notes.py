@@ -47,11 +47,6 @@ class Note(StrEnum):
         "version_conflict",
         "Another version has the same versionId and lastUpdated and other content; the greater hash is current.",
     )
-    VERSION_REWRITTEN = (
-        "version_rewritten",
-        "Another version has the same versionId, lastUpdated and columns, and other bytes: the order of its keys, or "
-        "what no column reads.",
-    )
 
 
 _BY_CODE = {note.value: note for note in Note}

@@ -20,6 +20,7 @@ MAPPED, MAPPED_SYSTEM = "_mapped", "_mapped_system"  # ends of the columns that 
 NUMBER_MARK, LITERAL_MARK = "_number", "_literal"  # ends of the columns of a decimal and of its digits
 INVALID = "!"  # "!effective": a boolean, true where the time as sent is none
 NOTE = "*"  # "*effective:leap_second": a boolean, true where a row has this note (schemas.notes) on an element
+TIMELESS = "~timeless"  # true or null: the version came with a number, but its time is only when it was seen
 
 
 class Kind(StrEnum):
@@ -137,6 +138,10 @@ class Table:
     def column_names(self) -> list[str]:
         """Names of :meth:`columns`, in order."""
         return [c.name for c in self.columns()]
+
+    def json_columns(self) -> list[str]:
+        """The columns that are JSON texts: elements kept whole."""
+        return [read.name for e in self.elements for read in e.reads if read.mode is Mode.JSON]
 
     def child_tables(self) -> Iterator[Element]:
         """The elements that also have a table of their own, one row per item."""

@@ -168,6 +168,7 @@ def _step(
         resource_type="" if whole else tables[table].resource_type,
         deletes=deletes,
         deleted=deleted,
+        json=("json",) if whole else tables[table].json_columns(),
     )
 
 

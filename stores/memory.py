@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 import polars as pl
 
+from schemas.canonical_json import canonical
 from schemas.records import Counts, StagedUnit
+from schemas.table import TIMELESS
+from stores.step import STAGE_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Version:
     nanos: int
     content_hash: bytes
     deleted: bool = False
+    timeless: bool = False  # the time is only when it was seen
+    look: str = ""  # what the mart holds of it, but for its place in the order
 
     @property
     def k(self) -> tuple[datetime, int, int, int, str, bool, bytes]:
@@ -35,6 +40,10 @@ class Version:
             numeric = text.isascii() and text.isdigit()
             kind, number = (1, int(text)) if numeric else (2, 0)
         return self.time, self.nanos, kind, number, text, self.deleted, self.content_hash
+
+
+# What is no part of how a version looks.
+_ORDER = {"last_updated", "last_updated_nanos", "content_hash", STAGE_ROW, TIMELESS}
 
 
 class _Content(NamedTuple):
@@ -66,15 +75,20 @@ class MemoryMart:
         counts: dict[str, Counts] = defaultdict(Counts)
         for identity, contents in arrived.items():
             (there, top_before), known = before[identity], self._known[identity]
+            stands_for = _rewritten(known)
+            again = {stands_for.get(content, content) for content in there}
+            for content in stands_for.keys() & known.keys():
+                del known[content]
             top, made = _top(known), counts[identity[1]]
             for content, times in contents.items():
-                applied = content == top != top_before
-                superseded = content not in there and content != top
+                fresh = content not in again and content not in stands_for
+                applied = content == top != top_before and (fresh or content in there)
+                superseded = fresh and content not in there and content != top
                 made.read += times
                 made.applied += applied
                 made.superseded += superseded
                 made.duplicate += times - applied - superseded
-            self.conflicts[identity] += _pairs(known, set(known) - there)
+            self.conflicts[identity] += _pairs(known, set(known) - there - again)
         return dict(counts)
 
     def commit(self, source: str, unit: StagedUnit, types: dict[str, str]) -> dict[str, Counts]:
@@ -107,9 +121,23 @@ def _top(known: dict[_Content, Version]) -> _Content | None:
     return max(known, key=lambda content: known[content].k, default=None)
 
 
+def _look(row: dict[str, object]) -> str:
+    said = {k: canonical(v) if k == "json" and isinstance(v, str) else v for k, v in row.items() if v is not None}
+    return repr(sorted(item for item in said.items() if item[0] not in _ORDER))
+
+
+def _rewritten(known: dict[_Content, Version]) -> dict[_Content, _Content]:
+    """Contents that look like another of the same number and time, with the greatest of these."""
+    alike: dict[tuple[object, ...], list[_Content]] = defaultdict(list)
+    for content, v in known.items():
+        if v.version_id is not None and not v.deleted and not v.timeless:
+            alike[v.version_id, v.time, v.nanos, v.look].append(content)
+    return {one: max(group) for group in alike.values() for one in group if one != max(group)}
+
+
 def _pairs(known: dict[_Content, Version], new: set[_Content]) -> int:
     """Pairs of versions of which at least one is new that have the same number and time, and other content."""
-    numbered = [(c, v) for c, v in known.items() if v.version_id is not None and not v.deleted]
+    numbered = [(c, v) for c, v in known.items() if not (v.version_id is None or v.deleted or v.timeless)]
     return sum(
         1
         for n, (one, a) in enumerate(numbered)
@@ -124,4 +152,8 @@ def _staged(source: str, unit: StagedUnit, types: dict[str, str]) -> Iterator[Ve
             for row in pl.read_parquet(staged.path).iter_rows(named=True):
                 kind = row["resource_type"] if deleted else row.get("type") or types[staged.table]
                 at = row["last_updated"], row["last_updated_nanos"]
-                yield Version(source, kind, row["id"], row["version_id"], *at, row["content_hash"], deleted)
+                timeless = bool(row.get(TIMELESS))
+                yield Version(
+                    *(source, kind, row["id"], row["version_id"], *at, row["content_hash"], deleted, timeless),
+                    look=_look(row),
+                )

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import duckdb
 
 from schemas.records import Counts
-from stores.conflicts import note_conflicts
+from schemas.table import TIMELESS
+from stores.conflicts import settle_conflicts
 from stores.sql import quoted, text
 from stores.step import INCOMING, REVIVED, STAGE_ROW, VERDICT, VERSION, Merge
 from stores.stored import make_history, make_room
@@ -28,10 +29,11 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> Merged:
     if _uncontested(connection, step):
         connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}")
         return Merged({kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)})
-    take_in(connection, step)
     make_history(connection, step.shown, step.stored, columns)
-    judge(connection, step)
-    conflicts = note_conflicts(connection, step)
+    timeless = TIMELESS in columns
+    take_in(connection, step)
+    judge(connection, step, timeless=timeless)
+    conflicts = settle_conflicts(connection, step)
     _move(connection, step)
     _bury(connection, step)
     return Merged(_counts(connection, step), conflicts)
@@ -61,8 +63,8 @@ def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     Wide rows only stream through: a join builds its table of the narrow verdict, whatever the size of the load. A MERGE
     that updates would hold all the new rows in memory at once.
     """
-    found = connection.execute(f"SELECT DISTINCT origin, top FROM {VERDICT} WHERE NOT deleted").fetchall()
-    fates = {(str(origin), bool(top)) for origin, top in found}
+    found = connection.execute(f"SELECT DISTINCT origin, top, twin FROM {VERDICT} WHERE NOT deleted").fetchall()
+    fates = {(str(origin), bool(top)) for origin, top, _ in found}
     same = f"USING ({step.keys}, content_hash)"
     source, load = text(step.source), text(step.load_id)
     back, out = ("history", True) in fates, ("main", False) in fates
@@ -75,11 +77,13 @@ def _move(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     if out:
         connection.execute(
             f"INSERT INTO {step.history} BY NAME SELECT m.*, {load} AS superseded_by FROM {step.main} m "
-            f"SEMI JOIN {_chosen('NOT top', 'main')} v {same} WHERE m.source = {source}"
+            f"SEMI JOIN {_chosen('NOT top AND NOT twin', 'main')} v {same} WHERE m.source = {source}"
         )
         _delete(connection, step, step.main, _chosen("NOT top", "main"))
+    if ("history", False, True) in found:
+        _delete(connection, step, step.history, _chosen("twin", "history"))
     if ("new", False) in fates:
-        losers = f"SELECT *, {load} AS superseded_by FROM {_staged_where(step, 'NOT top')}"
+        losers = f"SELECT *, {load} AS superseded_by FROM {_staged_where(step, 'NOT top AND NOT twin')}"
         connection.execute(f"INSERT INTO {step.history} BY NAME {losers}")
     if ("new", True) in fates:
         connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * FROM {_staged_where(step, 'top')}")
@@ -159,8 +163,8 @@ def _counts(connection: duckdb.DuckDBPyConnection, step: Merge) -> dict[str, Cou
     rows = connection.execute(f"SELECT {step.kind}, count(*) FROM {INCOMING} GROUP BY 1").fetchall()
     counts = {kind: Counts(read=n) for kind, n in rows}
     judged = connection.execute(
-        f"SELECT {step.kind}, count(*) FILTER (top AND arrived > 0 AND origin <> 'main'), "
-        f"count(*) FILTER (new AND NOT top) FROM {VERDICT} GROUP BY 1"
+        f"SELECT {step.kind}, count(*) FILTER (top AND arrived > 0 AND origin <> 'main' AND NOT again), "
+        f"count(*) FILTER (new AND NOT top AND NOT twin AND NOT again) FROM {VERDICT} GROUP BY 1"
     ).fetchall()
     for kind, applied, superseded in judged:
         if kind in counts:

@@ -121,7 +121,7 @@ def _table(
         f"CREATE OR REPLACE TEMP TABLE {_FRESH} AS SELECT min({quoted(STAGE_ROW)}) AS stage_row, {_SAME} "
         f"FROM {staged} GROUP BY {_SAME}"
     )
-    rooms = make_room(connection, shown, stored, columns - {STAGE_ROW})
+    rooms = make_room(connection, shown, stored, columns)
     identity = [c.name for c in IDENTITY]
     rows = _replace(connection, f"{STORED}.{quoted(shown.name)}", staged, identity, source)
     connection.execute(f"COPY (SELECT {_SAME} FROM {_KEPT}) TO {text(done)} (FORMAT parquet)")

@@ -33,6 +33,7 @@ class Merge:
     resource_type: str = ""
     deletes: Sequence[str] = ()
     deleted: Collection[str] = ()
+    json: Collection[str] = ()  # columns that are JSON texts
 
     @property
     def staged(self) -> str:

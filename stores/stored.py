@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 
 import duckdb
 
-from schemas.table import IDENTITY, Column, Table
+from schemas.table import IDENTITY, TIMELESS, Column, Table
 from stores.ddl import HISTORY_COLUMNS, Contract, Stored, contract, create_table
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, quoted
 from stores.views import views_of
+
+_UNSEEN = (Column(TIMELESS, "BOOLEAN", "Whether the version came without a time of its own."),)  # no view shows it
 
 
 def stored_columns(
@@ -34,7 +36,7 @@ def make_room(
     """Let the table of current rows hold the columns ``coming``; all that it has then. Inside a transaction."""
     there = stored.get((STORED, shown.name), {}).keys()
     wanted = {*there, *coming, *(c.name for c in IDENTITY)}
-    columns = [c for c in shown.columns if c.name in wanted]
+    columns = [c for c in (*shown.columns, *_UNSEEN) if c.name in wanted]
     if _grow(connection, STORED, shown.name, there, columns):
         for statement in shown.views(wanted, there):
             connection.execute(statement)
@@ -46,7 +48,7 @@ def make_history(
 ) -> None:
     """Let the table of earlier versions hold the ``columns`` of the current rows. Inside a transaction."""
     there = stored.get((STORED_HISTORY, shown.name), {}).keys()
-    wanted = [c for c in shown.columns if c.name in columns]
+    wanted = [c for c in (*shown.columns, *_UNSEEN) if c.name in columns]
     if _grow(connection, STORED_HISTORY, shown.name, there, (*wanted, *HISTORY_COLUMNS)):
         connection.execute(shown.history_view(columns))
 

@@ -17,7 +17,7 @@ from schemas.lateness import Lateness
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, OversizedLine, Rejection
-from schemas.table import INVALID, NOTE
+from schemas.table import INVALID, NOTE, TIMELESS
 from transforms.check import Failure, check
 from transforms.codes.coder import Coder
 from transforms.codes.targets import Targets
@@ -202,6 +202,9 @@ def _identity(
             lines.frame["content_hash"].gather(batch.rows),
         ]
     )
+    timeless = frame["version_id"].is_not_null() & times["at"].is_null()
+    if timeless.any():
+        frame = frame.with_columns(pl.when(timeless).then(True).alias(TIMELESS))
     return (
         frame,
         times["at"],

@@ -22,7 +22,7 @@ from transforms.sample import Sampling
 
 
 # End to end, versions are lines of JSON and hashes are those of the lines.
-def _line(kind: str, identity: str, version: str | None, moment: int | None, body: str) -> bytes:
+def _line(kind: str, identity: str, version: str | None, moment: int | None, body: str, turned: bool) -> bytes:
     meta: dict[str, str] = {}
     if version is not None:
         meta["versionId"] = version
@@ -32,7 +32,7 @@ def _line(kind: str, identity: str, version: str | None, moment: int | None, bod
     if meta:
         resource["meta"] = meta
     resource["code"] = {"text": body}
-    return json.dumps(resource).encode()
+    return json.dumps(dict(reversed(resource.items())) if turned else resource).encode()
 
 
 LINES = st.builds(
@@ -42,6 +42,7 @@ LINES = st.builds(
     VERSION_IDS,
     st.one_of(st.none(), MOMENTS),
     st.sampled_from("xy"),
+    st.booleans(),
 )
 
 
@@ -90,7 +91,11 @@ def _version(line: bytes, seen: datetime) -> _Sent | None:
     if "entry" in resource:
         kind, identity = resource["entry"][0]["request"]["url"].split("/")
         return _Sent(identity, line.decode(), None, time, type=kind, deleted=True)
-    return _Sent(resource["id"], line.decode(), meta.get("versionId"), time, type=resource["resourceType"])
+    return _Sent(
+        *(resource["id"], line.decode(), meta.get("versionId"), time),
+        type=resource["resourceType"],
+        timeless="lastUpdated" not in meta,
+    )
 
 
 class _Sent(Version):
@@ -100,6 +105,11 @@ class _Sent(Version):
     def content_hash(self) -> bytes:
         """SHA-256 of the line."""
         return hashlib.sha256(self.body.encode()).digest()
+
+    @property
+    def look(self) -> str:
+        """The JSON, whatever the order of its keys."""
+        return json.dumps(json.loads(self.body), sort_keys=True)
 
 
 def _stored(mart: Path, schema: str) -> set[Row]:

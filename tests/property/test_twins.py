@@ -127,7 +127,12 @@ def test_every_statement_may_be_the_last(tmp_path: Path, after: bool) -> None:
     desk, twin = Desk(tmp_path), MemoryMart()
     first = [Version("a", "x", "1"), Version("b", "x"), Version("c", "x", "1", deleted=True), Version("d", type="Flag")]
     later = [
-        *(Version("a", "y", "1"), Version("a", "z", "0"), Version("b", "y", deleted=True), Version("c", "x", "2")),
+        *(
+            Version("a", "y", "1", status="active"),
+            Version("a", "z", "0"),
+            Version("b", "y", deleted=True),
+            Version("c", "x", "2"),
+        ),
         *(Version("d", "y", "1", type="Flag"), Version("e")),
     ]
     _commit(desk, twin, "s", [first], None)
@@ -148,7 +153,7 @@ def test_every_statement_may_be_the_last(tmp_path: Path, after: bool) -> None:
         finally:
             stage.close()
     assert crashed > 20
-    twin.apply([memory.Version(*v.row("s"), v.deleted) for v in later])
+    twin.apply([memory.Version(*v.row("s"), v.deleted, look=v.look) for v in later])
     assert desk.holds() == _twin_holds(twin) == fold(("s", v) for v in first + later)
     assert len(desk.conflicts()) == twin.conflicts.total() == 1
     desk.connection.close()

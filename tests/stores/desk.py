@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import duckdb
 import polars as pl
 
 from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
+from schemas.table import TIMELESS
 from schemas.tables.medication import MEDICATION
 from stores.commit import commit
 from stores.ddl import statements
@@ -48,6 +50,14 @@ class Version:
     type: str = "Medication"
     status: str | None = None
     deleted: bool = False
+    timeless: bool = False  # ``time`` is only when it was seen
+
+    @property
+    def look(self) -> str:
+        """What the mart holds of it: the status, or the JSON whatever the order of its keys."""
+        if self.type == "Medication":
+            return str(self.status)
+        return json.dumps(json.loads(self.body), sort_keys=True) if self.body.startswith("{") else self.body
 
     @property
     def content_hash(self) -> bytes:
@@ -72,6 +82,7 @@ class Fold:
 
 def fold(arrived: Iterable[tuple[str, Version]]) -> Fold:
     """The fold of (source, version) pairs over K: of equal contents the latest, then the greatest K."""
+    looks: dict[tuple[str, bytes], str | None] = {}
     contents: dict[tuple[str, str, str], dict[tuple[bool, bytes], Row]] = defaultdict(dict)
     for source, version in arrived:
         row = version.row(source)
@@ -80,11 +91,16 @@ def fold(arrived: Iterable[tuple[str, Version]]) -> Fold:
         known = same.get(content)
         if known is None or known[4:6] < row[4:6]:
             same[content] = row
+        looks[source, content[1]] = None if version.timeless or version.version_id is None else version.look
     made = Fold()
     for rows in contents.values():
         ordered = sorted(rows.items(), key=lambda item: _order(item[1], item[0][0]))
+        kept = {(row[3:6], looks[row[0], row[6]]): row for (deleted, _), row in ordered if not deleted}
         for (deleted, _), row in ordered:
             newest = row == ordered[-1][1]
+            look = looks[row[0], row[6]]
+            if not deleted and look is not None and kept[row[3:6], look] != row:
+                continue  # only written anew
             if deleted:
                 made.deletes.add((row, newest))
             else:
@@ -219,4 +235,5 @@ def _identity(versions: Sequence[Version]) -> dict[str, pl.Series]:
         "last_updated": pl.Series([v.time for v in versions], dtype=pl.Datetime("us", "UTC")),
         "last_updated_nanos": pl.Series([v.nanos for v in versions], dtype=pl.Int16),
         "content_hash": pl.Series([v.content_hash for v in versions], dtype=pl.Binary),
+        **({TIMELESS: pl.Series([v.timeless or None for v in versions])} if any(v.timeless for v in versions) else {}),
     }

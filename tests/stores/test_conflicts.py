@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.records import Counts
 from stores.commit import commit
 from stores.staging import Stage
 from tests.stores.desk import TYPES, Desk, Version, at, fold, staged
@@ -42,11 +43,58 @@ def test_counted_in_the_report(desk: Desk) -> None:
         assert report.as_dict()["version_conflicts"] == expected
 
 
-def test_rewritten_bytes_are_told_apart(desk: Desk) -> None:
-    """Equal in every column: the bytes say the same in another order, or what no column reads."""
-    desk.load([ONE])
-    desk.load([replace(ONE, body="same columns")])
-    assert desk.conflicts() == [("Medication", "a", "version_rewritten")]
+_WRITTEN = [
+    '{"a": 1.0, "b": [{"x": "\u00e9", "y": null}]}',
+    '{"b":[{"y":null,"x":"\\u00e9"}],"a":1.0}',
+    '{"b" :[{"x":"\u00e9","y":null}],"a": 1.0}',
+]
+
+
+@pytest.mark.parametrize("kind", ["Medication", "Flag"])
+@pytest.mark.parametrize("cut", [[1, 1, 1], [2, 1], [1, 2], [3]])
+def test_written_anew_is_a_duplicate(tmp_path: Path, kind: str, cut: list[int]) -> None:
+    """Keys in another order, white space, escapes: one version, whichever came first."""
+    for turn, order in enumerate(itertools.permutations([replace(ONE, type=kind, body=body) for body in _WRITTEN])):
+        desk = Desk(tmp_path / str(turn))
+        desk.folder.mkdir()
+        waiting, total = list(order), Counts()
+        for size in cut:
+            total.add(desk.load(waiting[:size]))
+            del waiting[:size]
+        total.add(desk.load(list(order)))
+        assert (total.read, total.applied, total.superseded, total.duplicate) == (6, 1, 0, 5)
+        assert desk.main() == {max((v.row("s") for v in order), key=lambda row: row[-1])}
+        assert desk.history() == set()
+        assert desk.conflicts() == []
+        desk.connection.close()
+
+
+@pytest.mark.parametrize("other", ['{"a":1.00,"b":"x"}', '{"a":1.0,"b":"x","c":null}', '{"a":"1.0","b":"x"}'])
+def test_another_literal_is_another_version(desk: Desk, other: str) -> None:
+    """A number keeps its digits: 1.0 is not 1.00, nor the text of it."""
+    flag = replace(ONE, type="Flag")
+    desk.load([replace(flag, body='{"a":1.0,"b":"x"}')])
+    assert desk.load([replace(flag, body=other)]).duplicate == 0
+    assert desk.conflicts() == [("Flag", "a", "version_conflict")]
+
+
+def test_written_anew_in_history(desk: Desk) -> None:
+    """Of an earlier version too only one stays, and a conflict with a third is noted once."""
+    flag = replace(ONE, type="Flag")
+    desk.load([replace(flag, version_id="2", time=at(1))])
+    third = replace(flag, body="{}")
+    for version in (replace(flag, body=_WRITTEN[0]), third, replace(flag, body=_WRITTEN[1]), third):
+        desk.load([version])
+    assert len(desk.history()) == 2
+    assert desk.conflicts() == [("Flag", "a", "version_conflict")]
+
+
+def test_time_of_sight_makes_no_two_the_same(desk: Desk) -> None:
+    """Versions without a time of their own that were seen at one moment may be seen again at others."""
+    seen = replace(ONE, timeless=True)
+    desk.load([seen, replace(seen, body="y")])
+    assert len(desk.main() | desk.history()) == 2
+    assert desk.conflicts() == []
 
 
 def test_what_is_no_conflict(desk: Desk) -> None:

@@ -47,7 +47,9 @@ def test_greatest_k_is_current(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("together", [False, True])
 def test_greater_hash_wins_a_conflict(desk: Desk, turned: bool, together: bool) -> None:
     """Same version and time with other content: the greater hash is current, the other is history."""
-    pair = sorted((Version(version_id="1", body=b) for b in "xy"), key=lambda v: v.content_hash, reverse=turned)
+    pair = sorted(
+        (Version(version_id="1", body=b, status=b) for b in "xy"), key=lambda v: v.content_hash, reverse=turned
+    )
     counts = [desk.load(pair)] if together else [desk.load([v]) for v in pair]
     loser, winner = sorted(pair, key=lambda v: v.content_hash)
     assert desk.main() == {winner.row("s")}
@@ -146,7 +148,9 @@ def test_resource_is_keyed_by_type_and_id(desk: Desk) -> None:
 
 def test_history_holds_each_other_version_once(desk: Desk) -> None:
     """After many mixed loads history is exactly the distinct versions that are not current."""
-    versions = [Version(i, b, v, at(t)) for i, b, v, t in itertools.product("ab", "xy", ("1", "2"), (0, 1))]
+    versions = [
+        Version(i, b, v, at(t), timeless=True) for i, b, v, t in itertools.product("ab", "xy", ("1", "2"), (0, 1))
+    ]
     for step in (1, 3, 5, 7):
         desk.load(versions[::step], versions[step::2])
     assert desk.holds() == fold(("s", v) for v in versions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,20 @@ def test_what_changes_nothing_adds_no_version(ward: Ward) -> None:
     assert ward.load([same]).applied == 1
     (found,), history = ward.tables()
     assert (found[1], history) == (at(5), set())
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("together", [False, True])
+def test_told_again_counts_from_the_last_time(ward: Ward, order: Sequence[int], together: bool) -> None:
+    """Of the same patch told at two moments the later counts, in any order: what came between them is told over."""
+    male = (("gender", "male"),)
+    patches = [Patch("a", at(1), male), Patch("a", at(2), (("gender", "female"),)), Patch("a", at(3), male)]
+    told = [[patches[n]] for n in order]
+    for files in [told] if together else [[file] for file in told]:
+        ward.load(*files)
+    assert row(ward)[1] == "male"
+    ((_, time, *_),) = ward.tables()[0]
+    assert time == at(3)
 
 
 @pytest.mark.parametrize("last", ["delete", "old", "new"])
