@@ -30,6 +30,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
         Column("inputs", COUNTS_DTYPE, "Dispositions of HL7 v2 messages by their type."),
         Column("late", 'STRUCT(resource_type VARCHAR, "rows" BIGINT)[]', "Rows and deletes that came late, by type."),
+        Column(
+            "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
+        ),
         Column("kind", "VARCHAR", "load, replay, refresh or listen; null in rows of versions that only loaded."),
     ),
     "commit": (
@@ -59,6 +62,10 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("held", "BIGINT", "Lines that were late and not let in; with `--late-policy merge` it is read again."),
         Column("commit_id", "VARCHAR", "The commit that brought it in."),
         Column("inputs", COUNTS_DTYPE, "HL7 v2 messages read and quarantined by their type."),
+        Column(
+            "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
+        ),
+        Column("routes", "VARCHAR", "SHA-256 of the rules that routed its messages, in hex; null without `--routes`."),
     ),
     "tombstone": (
         Column("source", "VARCHAR", "Name of the source."),
