@@ -146,8 +146,8 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
     "validation": (
         Column("load_id", "VARCHAR", "The load."),
         Column("source", "VARCHAR", "Name of the source."),
-        Column("resource_type", "VARCHAR", "FHIR resource type."),
-        Column("id", "VARCHAR", "Id of the resource.", phi=True),
+        Column("resource_type", "VARCHAR", "FHIR resource type; of a note on an HL7 v2 message its type."),
+        Column("id", "VARCHAR", "Id of the resource; of a note on a message its MSH-10.", phi=True),
         Column(
             "finding", "VARCHAR", "sample (fhir.resources), display (the crosswalk names the code otherwise) or note."
         ),

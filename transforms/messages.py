@@ -13,7 +13,7 @@ from datetime import datetime
 
 import polars as pl
 
-from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Rejection
+from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
 from schemas.routes import Routes
 from schemas.table import INVALID, NOTE
 from transforms.check import check
@@ -25,7 +25,7 @@ from transforms.decode.hl7v2.maps.rows import Made
 from transforms.decode.hl7v2.messages import Messages, Told, messages_of
 from transforms.decode.hl7v2.resources import READ_SEGMENTS, made_of
 from transforms.decode.hl7v2.segments import Segments, segments_of
-from transforms.findings import notes_frame
+from transforms.findings import findings_frame, notes_frame
 from transforms.normalise import Meaning, normalise, notes_of
 from transforms.partition import Tools
 from transforms.result import ChunkResult
@@ -70,6 +70,7 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
         for rows in made:
             _rows(work, rows, alike.zone, result)
         _keep_segments(work, segments, made, result)
+        _tell_of_charsets(work, segments, result)
     _count_inputs(work, result)
     result.unrouted.update(work.chunk_of(number) for number in messages.unrouted)
     return result
@@ -225,6 +226,20 @@ def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result
             pl.col("text"),
         )
     )
+
+
+def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> None:
+    """What is noted of the character sets of messages, each by its control id."""
+    noted = dict(work.messages.notes)
+    if not noted:
+        return
+    rows = segments.messages.filter(pl.col("message").is_in(list(noted)))
+    found = [
+        Finding(work.messages.all[number].type, control_id, "note", "MSH-18", noted[number], noted[number].meaning)
+        for number, control_id in rows.select("message", pl.col("control_id").fill_null("")).iter_rows()
+    ]
+    if found:
+        result.findings.append(findings_frame(found))
 
 
 def _count_inputs(work: _Work, result: ChunkResult) -> None:

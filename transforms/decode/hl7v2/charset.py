@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from schemas.charsets import CODECS
+from schemas.notes import Note
 
 _FIELD = 18  # MSH-18
+_WIDE = ("utf-16", "utf-32")  # a message whose MSH is found byte by byte is not of these
 
 
 class UnknownCharsetError(Exception):
@@ -15,15 +17,18 @@ class MismatchError(Exception):
     """The bytes are not of the character set that was named."""
 
 
-def decoded(message: bytes, default: str | None = None) -> tuple[str, bool]:
-    """The text of a message, and whether its bytes are of another set (UTF-8) than MSH-18 names.
+def decoded(message: bytes, default: str | None = None) -> tuple[str, Note | None]:
+    """The text of a message, and what is to be noted of it.
 
-    ``default`` is the codec of messages that name none; without it they are UTF-8. Of several sets the first counts
-    (HL7 v2.9 2.14.9.18: the others are switched to by escape sequences). Raises :class:`UnknownCharsetError` and
-    :class:`MismatchError`.
+    ``default`` is the codec of messages that name none; without it they are UTF-8. Bytes that are not of the named set
+    are read as UTF-8 if they are. A set of single bytes takes any bytes, so nothing but a note tells where they are
+    UTF-8 throughout, which text of such a set hardly ever is. Of several sets the first counts (HL7 v2.9 2.14.9.18:
+    the others are switched to by escape sequences).
+
+    Raises :class:`UnknownCharsetError` and :class:`MismatchError`.
     """
     if message.isascii() and b"\x1b" not in message:
-        return message.decode("ascii"), False
+        return message.decode("ascii"), None
     named = _named(message)
     codec = CODECS.get(named.upper()) if named else default or "utf-8"
     if codec is None:
@@ -31,13 +36,19 @@ def decoded(message: bytes, default: str | None = None) -> tuple[str, bool]:
             raise UnknownCharsetError
         codec = default
     try:
-        return message.decode(codec), False
+        utf8 = message.decode("utf-8")
+    except UnicodeError:
+        utf8 = None
+    try:
+        if codec not in _WIDE:
+            text = utf8 if codec == "utf-8" and utf8 is not None else message.decode(codec)
+            doubtful = codec.startswith("iso8859") and utf8 is not None
+            return text, Note.CHARSET_DOUBTFUL if doubtful else None
     except UnicodeError:
         pass
-    try:
-        return message.decode("utf-8"), True
-    except UnicodeError:
-        raise MismatchError from None
+    if utf8 is None:
+        raise MismatchError
+    return utf8, Note.CHARSET_MISMATCH
 
 
 def _named(message: bytes) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from schemas.notes import Note
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk
 from schemas.routes import MessageDecoder, Route, Routes
@@ -50,14 +51,14 @@ class Alike:
 class Messages:
     """All messages of some chunks in order. ``texts`` are those that can be taken apart, by what they share, with
     their numbers; their segments are ended by a carriage return each. ``refused``: number and fault of the others.
-    ``mismatched``: numbers of those that name another character set than theirs, ``unrouted`` of those that no rule
-    takes.
+    ``notes``: number and note of those that seem to name another character set than theirs; ``unrouted``: numbers of
+    those that no rule takes.
     """
 
     all: list[Message] = field(default_factory=list)
     texts: dict[Alike, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
     refused: list[tuple[int, Fault]] = field(default_factory=list)
-    mismatched: list[int] = field(default_factory=list)
+    notes: list[tuple[int, Note]] = field(default_factory=list)
     unrouted: list[int] = field(default_factory=list)
 
 
@@ -123,7 +124,7 @@ class _Taking:
                 return
         charset = (routed and routed.charset) or told.charset
         try:
-            text, mismatched = decoded(message.payload, charset)
+            text, note = decoded(message.payload, charset)
         except UnknownCharsetError:
             self._refuse(message, Reason.UNKNOWN_CHARSET, "MSH-18")
             return
@@ -132,8 +133,8 @@ class _Taking:
             return
         number = len(self.made.all)
         if self._text(message, text, routed):
-            if mismatched:
-                self.made.mismatched.append(number)
+            if note is not None:
+                self.made.notes.append((number, note))
             if routed is not None and routed.rule is None:
                 self.made.unrouted.append(number)
 
