@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from schemas.charsets import CODECS
 from schemas.notes import Note
+from transforms.decode.hl7v2.switches import has_switches, switched
 
 _FIELD = 18  # MSH-18
 _WIDE = ("utf-16", "utf-32")  # a message whose MSH is found byte by byte is not of these
+_SWITCHING = {"iso2022_jp": "ascii", "iso2022_jp_2": "ascii"}  # what they begin with
+_SINGLE = ("ascii", "iso8859", "utf-8")  # sets from which others are switched to
 
 
 class UnknownCharsetError(Exception):
@@ -23,11 +26,12 @@ def decoded(message: bytes, default: str | None = None) -> tuple[str, Note | Non
     ``default`` is the codec of messages that name none; without it they are UTF-8. Bytes that are not of the named set
     are read as UTF-8 if they are. A set of single bytes takes any bytes, so nothing but a note tells where they are
     UTF-8 throughout, which text of such a set hardly ever is. Of several sets the first counts (HL7 v2.9 2.14.9.18:
-    the others are switched to by escape sequences).
+    the others are switched to by escape sequences, :mod:`transforms.decode.hl7v2.switches`).
 
     Raises :class:`UnknownCharsetError` and :class:`MismatchError`.
     """
-    if message.isascii() and b"\x1b" not in message:
+    switches = has_switches(message)
+    if message.isascii() and not switches:
         return message.decode("ascii"), None
     named = _named(message)
     codec = CODECS.get(named.upper()) if named else default or "utf-8"
@@ -35,6 +39,11 @@ def decoded(message: bytes, default: str | None = None) -> tuple[str, Note | Non
         if default is None:
             raise UnknownCharsetError
         codec = default
+    if switches and (_SWITCHING.get(codec) or codec).startswith(_SINGLE):
+        try:
+            return switched(message, _SWITCHING.get(codec) or codec), None
+        except UnicodeError:
+            raise MismatchError from None
     try:
         utf8 = message.decode("utf-8")
     except UnicodeError:
