@@ -99,6 +99,7 @@ class LoadSession:
         self._replaces = before.replaces  # the quarantined line that the only line of this load corrects
         self._skipped: set[str] = set()  # files of which partitions are not
         self._loads_before: set[str] = set()  # that took them in
+        self._patched: set[str] = set()  # tables with rows of HL7 v2 messages
         self._accounted: set[Partition] = set()  # partitions that are in the mart, now or before
         self._began = time.monotonic()
 
@@ -203,6 +204,7 @@ class LoadSession:
         unit = self._unit
         for chunk in chunks:
             unit.tables += chunk.tables
+            self._patched.update(staged.table for staged in chunk.tables if staged.patches)
             unit.deletes += chunk.deletes
             unit.views += chunk.views
             unit.views_refused += chunk.views_refused
@@ -257,6 +259,7 @@ class LoadSession:
             settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
             save_load(connection, report, finished=now)
             self._tell_of_codes(connection)
+            self._tell_of_views()
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
 
     def _tell_of_codes(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -271,6 +274,16 @@ class LoadSession:
                 "rows that were loaded before keep the codes they were given then, by another crosswalk or none: "
                 "load into a new mart to map them by this one"
             )
+
+    def _tell_of_views(self) -> None:
+        """The views that have nothing of what messages made or changed."""
+        kinds = {self._tables[name].resource_type for name in self._patched}
+        for view in self.views:
+            if view.resource_type in kinds:
+                self.report.notes.append(
+                    f"the view {view.name} has no rows of {view.resource_type} resources that HL7 v2 messages made or "
+                    "changed: the table of the type has them"
+                )
 
     def _replace_known(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Settle the line that a corrected one replaces which an earlier load took in already."""
