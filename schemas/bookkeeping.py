@@ -158,10 +158,10 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
     "unread": (
         Column("load_id", "VARCHAR", "The load."),
         Column("source", "VARCHAR", "Name of the source."),
-        Column("resource_type", "VARCHAR", "FHIR resource type."),
-        Column("path", "VARCHAR", "An element path that no column reads."),
-        Column("rows", "BIGINT", "Sampled rows that have it."),
-        Column("sampled", "BIGINT", "Rows sampled of this type."),
+        Column("resource_type", "VARCHAR", "FHIR resource type, or HL7 v2 segment."),
+        Column("path", "VARCHAR", "An element path that no column reads, or a field that no map reads (`PID-28`)."),
+        Column("rows", "BIGINT", "Sampled rows that have it; of segments all are looked at."),
+        Column("sampled", "BIGINT", "Rows sampled of this type, or segments."),
     ),
     "alias": (
         Column("load_id", "VARCHAR", "The load."),
@@ -212,7 +212,7 @@ RESOURCE_COLUMNS: tuple[Column, ...] = (
     Column("json", "VARCHAR", "The resource whole, as received.", phi=True),
 )
 
-# HL7 v2 segments that no table reads, as they came, so that nothing is dropped.
+# HL7 v2 segments with something that no table has, as they came, so that nothing is dropped.
 SEGMENT_TABLE = "hl7_segment"
 SEGMENT_COLUMNS: tuple[Column, ...] = (
     Column("source", "VARCHAR", "Name of the source."),
@@ -223,6 +223,9 @@ SEGMENT_COLUMNS: tuple[Column, ...] = (
     Column("control_id", "VARCHAR", "MSH-10."),
     Column("segment", "VARCHAR", "Name of the segment."),
     Column("text", "VARCHAR", "The segment as sent, in UTF-8.", phi=True),
+    Column(
+        "unread", "INTEGER[]", "Numbers of its fields that stand in no table; null where that is the whole segment."
+    ),
     Column("uri", "VARCHAR", "The file."),
     Column("line", "BIGINT", "1-based line in the file."),
 )

@@ -23,7 +23,8 @@ from transforms.decode.hl7v2.content import content_hashes
 from transforms.decode.hl7v2.fhir_json import fhir_lines
 from transforms.decode.hl7v2.maps.rows import Made
 from transforms.decode.hl7v2.messages import Messages, Told, messages_of
-from transforms.decode.hl7v2.resources import READ_SEGMENTS, made_of
+from transforms.decode.hl7v2.read_fields import READ_FIELDS, numbers, unread_fields
+from transforms.decode.hl7v2.resources import made_of
 from transforms.decode.hl7v2.segments import Segments, segments_of
 from transforms.findings import findings_frame, notes_frame
 from transforms.normalise import Meaning, normalise, notes_of
@@ -33,7 +34,6 @@ from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sam
 from transforms.times import hl7v2_times
 
 CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
-SEGMENT_TABLE = "hl7_segment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +201,13 @@ def _identity(
 
 
 def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result: ChunkResult) -> None:
-    """Segments that no map reads, and all of a message of which nothing was made."""
+    """Segments with something that no map reads, and all of a message of which nothing was made."""
     told = {number for rows in made for number in rows.frame["message"].unique()}
     whole = [number for number in segments.messages["message"] if number not in told]
     kept = [
-        frame.select("message", "ordinal", "text", pl.lit(name).alias("segment"))
+        frame.with_columns(segment=pl.lit(name))
         for name, each in segments.by_name.items()
-        if (frame := each if name not in READ_SEGMENTS else each.filter(pl.col("message").is_in(whole))).height
+        if (frame := _kept(name, each, whole, result)).height
     ]
     if not kept:
         return
@@ -224,8 +224,30 @@ def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result
             pl.col("ordinal").cast(pl.Int32),
             pl.col("segment"),
             pl.col("text"),
+            pl.col("unread"),
         )
     )
+
+
+def _kept(name: str, frame: pl.DataFrame, whole: Sequence[int], result: ChunkResult) -> pl.DataFrame:
+    """Those of the segments of one name that are kept, with the numbers of the fields that no map reads (``unread``;
+    null: it reads none), which are counted.
+    """
+    columns = ["message", "ordinal", "text"]
+    none = pl.lit(None, dtype=pl.List(pl.Int32)).alias("unread")
+    if name not in READ_FIELDS:
+        return frame.select(*columns, none)
+    not_made = frame.filter(pl.col("message").is_in(list(whole))).select(*columns, none)
+    rest = frame.filter(~pl.col("message").is_in(list(whole))) if not_made.height else frame
+    left = unread_fields(name, rest)
+    result.sampled[name] = result.sampled.get(name, 0) + rest.height
+    if not left:
+        return not_made
+    for column in left:
+        place = (name, f"{name}-{column[1:]}")
+        result.unread[place] = result.unread.get(place, 0) + rest.height - rest[column].null_count()
+    some = rest.select(*columns, numbers(left).alias("unread")).filter(pl.col("unread").is_not_null())
+    return pl.concat([not_made, some])
 
 
 def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> None:

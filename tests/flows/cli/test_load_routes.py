@@ -28,7 +28,7 @@ routes:
 PID = "PID|1||p1^^^HOSP^MR||Müller^Jane"
 MESSAGES = (
     message("1", "ADT^A01", "20240301100000", PID),
-    message("2", "ORU^R01", "20240301100000", PID, "OBR|1|a|b|1^x^LN", "OBX|1|NM|2^y^LN||5|||||F|||20240301100000"),
+    message("2", "ORU^R01", "20240301100000", PID, "OBR|1|a|b|1^x^LN", "OBX|1|NM|2^y^LN||5||||||F|||20240301100000"),
     message("3", "BAR^P01", "20240301100000", PID),
     message("4", "ADT^A40", "20240301100000", PID, "MRG|p2^^^HOSP^MR"),
     message("5", "SIU^S12", "20240301100000", PID),
