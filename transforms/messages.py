@@ -33,6 +33,7 @@ from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
 from transforms.times import hl7v2_times
 
+_JSON = ("extension", "modifier_extension")  # columns of JSON that are made of structs
 CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
 
 
@@ -129,7 +130,7 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     """The rows of one map: projected, normalised, identified, checked and split."""
     tools, kind = work.tools, made.resource_type
     table = tools.decoder.tables[kind]
-    raw = tools.frames.read(made.frame, table)
+    raw = _without_nulls(tools.frames.read(made.frame, table))
     identity, own, flag, notes = _identity(made, zone, work.as_of)
     coder = Coder(tools.targets)
 
@@ -173,6 +174,18 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
         if work.options.fhir:
             rows = made if not gone else replace(made, frame=accepted_rows(made.frame, gone))
             result.fhir.append((kind, b"".join(line + b"\n" for line in fhir_lines(rows, zone))))
+
+
+def _without_nulls(raw: pl.DataFrame) -> pl.DataFrame:
+    """The columns that hold JSON without the members that are null: a column has all that any extension of it has.
+
+    Within a text a quotation mark has a backslash before it, so no text can look like such a member.
+    """
+    held = [name for name in _JSON if name in raw.columns]
+    return raw.with_columns(
+        pl.col(name).str.replace_all(r',"[^"\\]+":null', "").str.replace_all(r'\{"[^"\\]+":null,?', "{")
+        for name in held
+    )
 
 
 def _identity(

@@ -11,7 +11,7 @@ from transforms.decode.hl7v2.separators import MSH
 READ_FIELDS: dict[str, frozenset[int]] = {
     MSH: frozenset(),
     "EVN": frozenset({1, 2}),
-    "PID": frozenset({*range(1, 10), *range(11, 21), 23, 24, 25, 29, 30, 40}),
+    "PID": frozenset({*range(1, 21), 22, 23, 24, 25, 29, 30, 40}),
     "PD1": frozenset({3, 4}),
     "NK1": frozenset({*range(1, 10), 12, 15, 16, 20, 30, 31, 32, 33, 37, 40, 41}),
     "MRG": frozenset({1, 4, 7}),
