@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.flows.cli.test_load_hl7v2 import message, written
-from tests.flows.inputs import Outcome, query
+from tests.flows.cli.test_repair import _run as run_dying
+from tests.flows.inputs import Outcome, contents, query
 
 Clinmart = Callable[..., Outcome]
 
@@ -136,6 +137,30 @@ def test_rejected_messages_stay_out(clinmart: Clinmart, file: Path) -> None:
     assert query(mart, "SELECT count(*) FROM patient WHERE links IS NOT NULL") == [(0,)]
     clinmart("quarantine", "replay", "--mart", mart, "--reason", "rejected_by_rule")
     assert query(mart, state) == [("replayed",)]
+
+
+def test_repair_reads_by_the_same_rules(clinmart: Clinmart, file: Path, tmp_path: Path) -> None:
+    """A commit that was lost comes back as the rules of its load made it, although their file is gone."""
+    load(clinmart, file)
+    mart, reference, routes = file.with_name("m.duckdb"), tmp_path / "reference.duckdb", file.with_name("routes.yaml")
+    mart.rename(reference)
+    for rest in tmp_path.glob("m.duckdb*"):
+        rest.unlink()
+    empty = written(tmp_path / "empty.hl7", message("0", "ADT^A01", "20200101120000", "PID|1||e^^^H^MR"))
+    for at in (mart, reference):
+        assert clinmart("load", empty, "--mart", at, "--source", "other", "--format", "hl7v2").code == 0
+    dies = "flows.session.save_load = lambda *_, **__: os._exit(9)"  # after its commit, which stands in the log alone
+    more = ("--format", "hl7v2", "--zone", "Europe/Berlin", "--routes", routes)
+    run_dying(dies, 9, file, mart, "feed", *more)
+    mart.with_name("m.duckdb.wal").unlink()
+    rules = routes.read_text()
+    routes.unlink()
+    outcome = clinmart("repair", "--mart", mart, "--json")
+    assert outcome.json["commits"] == {"lost": 1, "replayed": 1, "forgotten": 0}
+    assert query(mart, "SELECT source FROM patient ORDER BY 1") == [("feed",), ("other",)]
+    report = load(clinmart, file, rules)  # the other source, which the load had not come to
+    assert report["sources"]["feed"]["inputs"]["ADT_A01"]["duplicate"] == 1
+    assert contents(mart) == contents(reference)
 
 
 @pytest.mark.parametrize(

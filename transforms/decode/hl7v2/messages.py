@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from schemas.notes import Note
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk
-from schemas.routes import MessageDecoder, Route, Routes
+from schemas.routes import MessageDecoder, MshFields, Route, Routes
 from transforms.decode.careful import Fault
 from transforms.decode.hl7v2.charset import MismatchError, UnknownCharsetError, decoded
 from transforms.decode.hl7v2.separators import Separators, separators_of
@@ -110,13 +110,14 @@ class _Taking:
         self.made = Messages()
         self._told = told
         self._separators: dict[str, Separators | None] = {}
+        self._routes: dict[MshFields, Route] = {}  # of the headers met
 
     def take(self, message: Message) -> None:
         """Add a message, unless its rule gives it to another source."""
         told, routed = self._told, None
         if told.routes is not None:
             fields = msh_fields(message.payload)
-            routed = route(fields, told.routes)
+            routed = self._routes.get(fields) or self._routes.setdefault(fields, route(fields, told.routes))
             if told.source not in (None, routed.source):
                 return
             if routed.decoder is MessageDecoder.REJECT:
