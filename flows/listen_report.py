@@ -18,6 +18,7 @@ class ListenReport:
 
     source: str
     inputs: Counts = field(default_factory=Counts)
+    unrouted: int = 0  # of them, new ones that no rule takes
     not_taken: Counter[str] = field(default_factory=Counter)  # rejected, conflict, not_stored
     faults: Counter[str] = field(default_factory=Counter)  # bytes that were no message, by FaultReason
     acknowledgments: int = 0  # messages that are answers themselves, and are not answered
@@ -39,6 +40,7 @@ class ListenReport:
             "status": self.status,
             "source": self.source,
             "inputs": self.inputs.as_dict(),
+            "unrouted": self.unrouted,
             "not_taken": dict(sorted(self.not_taken.items())),
             "faults": dict(sorted(self.faults.items())),
             "acknowledgments": self.acknowledgments,

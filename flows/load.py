@@ -18,6 +18,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.routed import settings_by_source, summed
 from flows.session import LoadSession, Read, open_session
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk
@@ -27,6 +28,7 @@ from schemas.lateness import LatePolicy
 from schemas.records import DISPOSITIONS, LoadReport, Partition
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
+from sources.routes import read_routes
 from transforms.sample import Sampling
 
 _RETRIES = 2
@@ -112,6 +114,7 @@ def load(
     charset: str | None = None,
     zone: str | None = None,
     to_fhir: str | None = None,
+    routes: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -124,7 +127,7 @@ def load(
     late_policy: merge, quarantine or
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
     format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what
-    they become.
+    they become. routes: file of rules that say by their header where messages belong.
     """
     settings = LoadSettings(
         Path(mart),
@@ -142,13 +145,17 @@ def load(
         charset=charset,
         zone=zone,
         to_fhir=Path(to_fhir) if to_fhir else None,
+        routes=read_routes(Path(routes)) if routes else None,
     )
     files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format)
-    with open_session(settings) as session:
-        partitions = files.partitions()
-        _load_all(files, partitions, session)
-        session.finish(files.manifests, partitions)
-    report = session.report
+    reports = []
+    for one in settings_by_source(settings, deletes=bool(deletes)):
+        with open_session(one) as session:
+            partitions = files.partitions()
+            _load_all(files, partitions, session)
+            session.finish(files.manifests, partitions)
+        reports.append(session.report)
+    report = summed(settings, reports)
     create_markdown_artifact(markdown=report_markdown(report), key="load-report", description=f"load {report.load_id}")
     get_run_logger().info("%s: %s resources read", report.status, f"{report.total().read:,}")
     return report.as_dict()
@@ -233,5 +240,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.charset,
         settings.zone,
         str(settings.to_fhir.absolute()) if settings.to_fhir else None,
+        str(Path(settings.routes.uri).absolute()) if settings.routes else None,
     )
     return LoadReport.from_dict(found)

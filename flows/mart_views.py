@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.views import read_view
@@ -12,11 +13,22 @@ from schemas.view_definition import parse_view
 from schemas.view_table import ViewTable
 from stores.lock import loader_lock
 from stores.mart import Mart
+from stores.refresh import files_of_messages
 from stores.views import add_view, views_of
 from transforms.views.output import stored_type
 
 
-def add_to_mart(path: Path, mart: Path, wait: float) -> ViewTable:
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A view that was added; ``messages``: so many files of HL7 v2 messages made rows of its type, of which it has
+    none.
+    """
+
+    view: ViewTable
+    messages: int
+
+
+def add_to_mart(path: Path, mart: Path, wait: float) -> Added:
     """Make the view of a file a table of a mart, which later loads fill.
 
     Raises UsageError, LockedError or StorageError.
@@ -32,4 +44,5 @@ def add_to_mart(path: Path, mart: Path, wait: float) -> ViewTable:
         store.prepare(all_tables(), wait=wait)
         with store.connect(wait=wait) as connection:
             add_view(connection, name, compiled.resource, definition, columns)
-            return next(view for view in views_of(connection) if view.name == name)
+            view = next(view for view in views_of(connection) if view.name == name)
+            return Added(view, files_of_messages(connection, compiled.resource))

@@ -25,7 +25,7 @@ from sources.reading import AheadReading
 from sources.source import ReadLimits
 from stores.commit import save_load
 from stores.mart import Mart
-from stores.refresh import Held, Target, held, left, refresh, sources_of
+from stores.refresh import Held, Target, files_of_messages, held, left, refresh, sources_of
 from stores.views import views_of
 from transforms.result import ChunkResult
 from transforms.sample import Sampling
@@ -38,6 +38,7 @@ class RefreshReport:
     table: str
     refreshed: int = 0  # rows, current and earlier, whose values were made anew; for a view resources
     left: int = 0  # rows whose sources are gone: they are as they were
+    messages: int = 0  # files of HL7 v2 messages, which are not read again: rows that they made are left
     refused: int = 0  # lines that today's checks refuse: their rows are as they were
     missing: list[str] = field(default_factory=list)  # files that are gone or not what they were, with the reason
     drained: bool = False
@@ -51,6 +52,7 @@ class RefreshReport:
             "table": self.table,
             "refreshed": self.refreshed,
             "left": self.left,
+            "messages": self.messages,
             "refused": self.refused,
             "missing": self.missing,
             "loads": self.loads,
@@ -77,6 +79,7 @@ def run_refresh(settings: LoadSettings, name: str, drain: Drain | None = None) -
             session.finish()
         report.refreshed += session.refreshed
         report.left += session.left
+        report.messages += session.messages
         report.refused += session.refused
         report.missing += session.report.refused
         report.drained = session.report.status == "drained"
@@ -89,6 +92,7 @@ class RefreshSession(LoadSession):
 
     refreshed = 0
     left = 0
+    messages = 0
     refused = 0
 
     def aim(self, target: Target) -> dict[Partition, Held]:
@@ -100,6 +104,7 @@ class RefreshSession(LoadSession):
         self.worker = _Aimed(self.worker_with(Sampling(0)), target)
         with self._connect() as connection:
             found = held(connection, target, self.settings.source)
+            self.messages = files_of_messages(connection, target.resource_type, self.settings.source)
         self._parts = {_partition(one): one for one in found}
         return self._parts
 

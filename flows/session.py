@@ -20,6 +20,7 @@ from flows.fhir_files import make_folder, place_fhir
 from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, new_load_id
 from flows.worker import StagedChunk, Worker
+from schemas.charsets import codec_named
 from schemas.errors import StorageError
 from schemas.lateness import Lateness, LatePolicy
 from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit, total_of
@@ -38,7 +39,6 @@ from stores.staging import Stage, clean_staging
 from stores.tail import TailReceipt
 from stores.views import views_of
 from stores.watermarks import late_before, settle
-from transforms.decode.hl7v2.charset import codec_named
 from transforms.messages import MessageOptions
 from transforms.sample import Sampling
 
@@ -99,6 +99,7 @@ class LoadSession:
         self._replaces = before.replaces  # the quarantined line that the only line of this load corrects
         self._skipped: set[str] = set()  # files of which partitions are not
         self._loads_before: set[str] = set()  # that took them in
+        self._patched: set[str] = set()  # tables with rows of HL7 v2 messages
         self._accounted: set[Partition] = set()  # partitions that are in the mart, now or before
         self._began = time.monotonic()
 
@@ -107,7 +108,9 @@ class LoadSession:
         source, preferred = self.settings.source, self._preferred
         crosswalk, lateness, charset = self.settings.crosswalk, self._lateness, self.settings.charset
         fhir = self.settings.to_fhir is not None
-        messages = MessageOptions(charset and codec_named(charset), self.settings.zone, fhir)
+        messages = MessageOptions(
+            charset and codec_named(charset), self.settings.zone, fhir, self.settings.routes, source
+        )
         return Worker(
             tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk, messages
         )
@@ -149,6 +152,7 @@ class LoadSession:
         for name, read, quarantined in known.inputs:
             one = Counts(read, duplicate=read - quarantined, quarantined=quarantined)
             self.report.inputs.setdefault(name, Counts()).add(one)
+        self.report.unrouted += known.unrouted
 
     def refuse(self, why: str, chunks: Sequence[StagedChunk]) -> None:
         """Leave out a damaged file whole: nothing that was staged of it is committed."""
@@ -172,7 +176,21 @@ class LoadSession:
             unit.replayed.append(read.partition.uri)
         sha256 = receipt_name(read.partition, read.sha256)
         inputs = total_of(part for chunk in read.chunks for part in chunk.inputs)
-        unit.receipts.append(Receipt(read.partition, sha256, read.lines, read.as_of, read.given, counts, held, inputs))
+        unrouted, routes = sum(sum(chunk.unrouted) for chunk in read.chunks), self.settings.routes
+        unit.receipts.append(
+            Receipt(
+                read.partition,
+                sha256,
+                read.lines,
+                read.as_of,
+                read.given,
+                counts,
+                held,
+                inputs,
+                unrouted,
+                routes.digest if routes else None,
+            )
+        )
 
     def add_again(self, chunks: Sequence[StagedChunk], attempts: Sequence[Attempt]) -> None:
         """Add quarantined lines that were run again to the commit unit, with what became of each."""
@@ -186,6 +204,7 @@ class LoadSession:
         unit = self._unit
         for chunk in chunks:
             unit.tables += chunk.tables
+            self._patched.update(staged.table for staged in chunk.tables if staged.patches)
             unit.deletes += chunk.deletes
             unit.views += chunk.views
             unit.views_refused += chunk.views_refused
@@ -240,6 +259,7 @@ class LoadSession:
             settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
             save_load(connection, report, finished=now)
             self._tell_of_codes(connection)
+            self._tell_of_views()
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
 
     def _tell_of_codes(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -254,6 +274,16 @@ class LoadSession:
                 "rows that were loaded before keep the codes they were given then, by another crosswalk or none: "
                 "load into a new mart to map them by this one"
             )
+
+    def _tell_of_views(self) -> None:
+        """The views that have nothing of what messages made or changed."""
+        kinds = {self._tables[name].resource_type for name in self._patched}
+        for view in self.views:
+            if view.resource_type in kinds:
+                self.report.notes.append(
+                    f"the view {view.name} has no rows of {view.resource_type} resources that HL7 v2 messages made or "
+                    "changed: the table of the type has them"
+                )
 
     def _replace_known(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Settle the line that a corrected one replaces which an earlier load took in already."""
@@ -345,7 +375,7 @@ def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequen
         views = views_of(connection)
         newest = max((view.added_at for view in views), default=None)
         return Before(
-            Receipts(connection, settings.source, newest, lost),
+            Receipts(connection, settings.source, newest, lost, settings.routes.digest if settings.routes else None),
             views,
             settings.replaces and replaceable(connection, settings.replaces, settings.source),
             late_before(connection, settings.source, settings.lateness),

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from schemas.charsets import codec_named
 from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
+from schemas.naming import is_source_name
+from schemas.routes import Routes
 from schemas.zones.names import known_zone
 from sources.crosswalks import read_crosswalk
 from sources.source import ReadLimits
-from transforms.decode.hl7v2.charset import codec_named
 from transforms.sample import Sampling
 
 MIB = 1024 * 1024
@@ -38,6 +40,7 @@ class LoadSettings:
     format: Format = Format.AUTO
     to_fhir: Path | None = None  # folder for the rows that HL7 v2 messages make, as FHIR NDJSON
     charset: str | None = None  # of HL7 v2 messages that name none
+    routes: Routes | None = None  # rules that say where HL7 v2 messages belong
     zone: str | None = None  # IANA name: of local times in formats that allow them, which FHIR does not
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
@@ -50,7 +53,7 @@ class LoadSettings:
     replaces: str | None = None  # quarantine_id, or its beginning, of the line that the only line to load corrects
 
     def __post_init__(self) -> None:
-        if not self.source or any(c.isspace() and c != " " for c in self.source):
+        if not is_source_name(self.source):
             raise UsageError(
                 f"the source is called {self.source!r}: give it a short name on one line, e.g. --source epic"
             )
@@ -63,9 +66,11 @@ class LoadSettings:
                 known_zone(self.zone)
             except UsageError as error:
                 raise UsageError(f"--zone: {error}") from None
-
         if self.charset is not None:
-            codec_named(self.charset)
+            try:
+                codec_named(self.charset)
+            except UsageError as error:
+                raise UsageError(f"--charset: {error}") from None
         if self.lateness < timedelta(0):
             raise UsageError("--lateness is below 0: give a duration such as 36h or 2d")
 
@@ -82,6 +87,7 @@ class LoadSettings:
             "preferred_units": units,
             "charset": self.charset,
             "format": None if self.format is Format.AUTO else self.format,
+            "routes": self.routes and self.routes.as_json(),
         }
         if self.crosswalk is not None:
             told["crosswalk"] = json.dumps(self.crosswalk_files())
@@ -100,6 +106,7 @@ class LoadSettings:
             wait=wait,
             zone=options.get("zone"),
             charset=options.get("charset"),
+            routes=Routes.from_json(options["routes"]) if "routes" in options else None,
             format=Format(options.get("format", Format.AUTO)),
             preferred_units=Path(units) if units else None,
             crosswalk=read_crosswalk([Path(path) for path in maps]),

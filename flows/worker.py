@@ -46,6 +46,7 @@ class StagedChunk:
     segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
     fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
     inputs: list[dict[str, Counts]] = field(default_factory=list)  # HL7 v2 messages of each chunk, by type
+    unrouted: list[int] = field(default_factory=list)  # of each chunk, messages that no rule takes
     held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
     late: dict[str, int] = field(default_factory=dict)
     latest: dict[str, datetime] = field(default_factory=dict)
@@ -63,17 +64,33 @@ class StagedChunk:
 
     def only(self, chunks: slice) -> StagedChunk:
         """The share of some of the chunks: their counts, and with the first chunk the files of all."""
-        parts, inputs, held = self.parts[chunks], self.inputs[chunks], self.held[chunks]
+        parts, inputs, held, unrouted = (
+            self.parts[chunks],
+            self.inputs[chunks],
+            self.held[chunks],
+            self.unrouted[chunks],
+        )
         if chunks.start == 0:
-            return replace(self, parts=parts, inputs=inputs, held=held)
-        return StagedChunk(parts=parts, inputs=inputs, held=held)
+            return replace(self, parts=parts, inputs=inputs, held=held, unrouted=unrouted)
+        return StagedChunk(parts=parts, inputs=inputs, held=held, unrouted=unrouted)
 
 
 def together(staged: Sequence[StagedChunk]) -> StagedChunk:
     """Chunks that were staged one after the other, as one."""
     made = StagedChunk()
     for one in staged:
-        for name in ("tables", "deletes", "views", "rejections", "findings", "codes", "segments", "fhir", "held"):
+        for name in (
+            "tables",
+            "deletes",
+            "views",
+            "rejections",
+            "findings",
+            "codes",
+            "segments",
+            "fhir",
+            "held",
+            "unrouted",
+        ):
             getattr(made, name).extend(getattr(one, name))
         made.parts += one.parts
         made.inputs += one.inputs or [{} for _ in one.parts]
@@ -127,7 +144,8 @@ class Worker:
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
-            return self._staged(refuse_oversized(item), as_of)
+            taken = refuse_oversized(item) if self.messages.takes_rubbish else ChunkResult(parts=[{}])
+            return self._staged(taken, as_of)
         return self.run_together([item], as_of)
 
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
@@ -168,6 +186,7 @@ class Worker:
             fhir=self.stage.write_fhir(result.fhir),
             inputs=result.inputs or [{} for _ in result.parts],
             held=[result.held[chunk] for chunk in range(len(result.parts))],
+            unrouted=[result.unrouted[chunk] for chunk in range(len(result.parts))],
             late=dict(result.late),
             latest=result.latest,
         )

@@ -30,6 +30,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
         Column("inputs", COUNTS_DTYPE, "Dispositions of HL7 v2 messages by their type."),
         Column("late", 'STRUCT(resource_type VARCHAR, "rows" BIGINT)[]', "Rows and deletes that came late, by type."),
+        Column(
+            "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
+        ),
         Column("kind", "VARCHAR", "load, replay, refresh or listen; null in rows of versions that only loaded."),
     ),
     "commit": (
@@ -59,6 +62,10 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("held", "BIGINT", "Lines that were late and not let in; with `--late-policy merge` it is read again."),
         Column("commit_id", "VARCHAR", "The commit that brought it in."),
         Column("inputs", COUNTS_DTYPE, "HL7 v2 messages read and quarantined by their type."),
+        Column(
+            "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
+        ),
+        Column("routes", "VARCHAR", "SHA-256 of the rules that routed its messages, in hex; null without `--routes`."),
     ),
     "tombstone": (
         Column("source", "VARCHAR", "Name of the source."),
@@ -139,8 +146,8 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
     "validation": (
         Column("load_id", "VARCHAR", "The load."),
         Column("source", "VARCHAR", "Name of the source."),
-        Column("resource_type", "VARCHAR", "FHIR resource type."),
-        Column("id", "VARCHAR", "Id of the resource.", phi=True),
+        Column("resource_type", "VARCHAR", "FHIR resource type; of a note on an HL7 v2 message its type."),
+        Column("id", "VARCHAR", "Id of the resource; of a note on a message its MSH-10.", phi=True),
         Column(
             "finding", "VARCHAR", "sample (fhir.resources), display (the crosswalk names the code otherwise) or note."
         ),
@@ -151,10 +158,10 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
     "unread": (
         Column("load_id", "VARCHAR", "The load."),
         Column("source", "VARCHAR", "Name of the source."),
-        Column("resource_type", "VARCHAR", "FHIR resource type."),
-        Column("path", "VARCHAR", "An element path that no column reads."),
-        Column("rows", "BIGINT", "Sampled rows that have it."),
-        Column("sampled", "BIGINT", "Rows sampled of this type."),
+        Column("resource_type", "VARCHAR", "FHIR resource type, or HL7 v2 segment."),
+        Column("path", "VARCHAR", "An element path that no column reads, or a field that no map reads (`PID-28`)."),
+        Column("rows", "BIGINT", "Sampled rows that have it; of segments all are looked at."),
+        Column("sampled", "BIGINT", "Rows sampled of this type, or segments."),
     ),
     "alias": (
         Column("load_id", "VARCHAR", "The load."),
@@ -205,7 +212,7 @@ RESOURCE_COLUMNS: tuple[Column, ...] = (
     Column("json", "VARCHAR", "The resource whole, as received.", phi=True),
 )
 
-# HL7 v2 segments that no table reads, as they came, so that nothing is dropped.
+# HL7 v2 segments with something that no table has, as they came, so that nothing is dropped.
 SEGMENT_TABLE = "hl7_segment"
 SEGMENT_COLUMNS: tuple[Column, ...] = (
     Column("source", "VARCHAR", "Name of the source."),
@@ -216,6 +223,9 @@ SEGMENT_COLUMNS: tuple[Column, ...] = (
     Column("control_id", "VARCHAR", "MSH-10."),
     Column("segment", "VARCHAR", "Name of the segment."),
     Column("text", "VARCHAR", "The segment as sent, in UTF-8.", phi=True),
+    Column(
+        "unread", "INTEGER[]", "Numbers of its fields that stand in no table; null where that is the whole segment."
+    ),
     Column("uri", "VARCHAR", "The file."),
     Column("line", "BIGINT", "1-based line in the file."),
 )

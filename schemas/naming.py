@@ -14,6 +14,11 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def is_source_name(name: str) -> bool:
+    """True for what a source may be called: something, on one line."""
+    return bool(name) and not any(c.isspace() and c != " " for c in name)
+
+
 def table_name(resource_type: str) -> str:
     """The table of a resource type; ``Group`` is ``fhir_group``, since GROUP is an SQL keyword."""
     return "fhir_group" if resource_type == "Group" else snake(resource_type)

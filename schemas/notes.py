@@ -42,6 +42,16 @@ class Note(StrEnum):
         "The time was sent without an offset and no zone was given for the source, so it has no instant.",
     )
 
+    # Character sets of HL7 v2 messages.
+    CHARSET_MISMATCH = (
+        "charset_mismatch",
+        "The message holds bytes that are not of the character set that MSH-18 or --charset names; it is UTF-8.",
+    )
+    CHARSET_DOUBTFUL = (
+        "charset_doubtful",
+        "The message is UTF-8 throughout, and is read as the set of single bytes that MSH-18 or --charset names.",
+    )
+
     # Versions.
     VERSION_CONFLICT = (
         "version_conflict",

@@ -54,6 +54,7 @@ class Reason(StrEnum):
         "charset_mismatch",
         "The message holds bytes that are not of the character set that MSH-18 or --charset names.",
     )
+    REJECTED_BY_RULE = "rejected_by_rule", "A rule of --routes rejects messages with such a header."
     UNKNOWN_CHARSET = "unknown_charset", "MSH-18 names a character set that is not known; name it with --charset."
 
     # Which resource it is.

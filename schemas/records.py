@@ -184,6 +184,8 @@ class LoadReport:
     notes: list[str] = field(default_factory=list)  # what the user should know of a load that went well
     kind: str = "load"
     inputs: dict[str, Counts] = field(default_factory=dict)  # HL7 v2 messages by type
+    unrouted: int = 0  # of them, those that no rule takes, and that are kept whole
+    sources: dict[str, LoadReport] = field(default_factory=dict)  # of a load by rules, whose sum this report is
     conflicts: dict[str, int] = field(default_factory=dict)  # pairs of versions in conflict, by type
     late: dict[str, int] = field(default_factory=dict)  # rows and deletes below the event watermark, by type
     options: Mapping[str, str] = field(default_factory=dict)  # of the load, that shape its rows; kept with its commits
@@ -216,8 +218,10 @@ class LoadReport:
             "unmapped_codes": self.unmapped_codes,
             "notes": self.notes,
             "inputs": {name: counts.as_dict() for name, counts in sorted(self.inputs.items())},
+            "unrouted": self.unrouted,
             "version_conflicts": dict(sorted(self.conflicts.items())),
             "late": dict(sorted(self.late.items())),
+            "sources": {name: report.as_dict() for name, report in self.sources.items()},
         }
 
     @classmethod
@@ -233,6 +237,8 @@ class LoadReport:
         report.notes = list(values["notes"])
         report.inputs = {name: Counts(**counts) for name, counts in values["inputs"].items()}
         report.conflicts, report.late = dict(values["version_conflicts"]), dict(values["late"])
+        report.unrouted = values["unrouted"]
+        report.sources = {name: cls.from_dict(one) for name, one in values["sources"].items()}
         return report
 
 
@@ -269,6 +275,8 @@ class Receipt:
     resources: Mapping[str, Counts]  # read, quarantined and suppressed by type
     held: int = 0  # lines that were late and not let in
     inputs: Mapping[str, Counts] = field(default_factory=dict)  # HL7 v2 messages by type
+    unrouted: int = 0  # of them, those that no rule took
+    routes: str | None = None  # hash of the rules that routed them
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def commit(
     now = datetime.now(UTC)
     before = {name: replace(one) for name, one in report.resources.items()}
     inputs = {name: replace(one) for name, one in report.inputs.items()}
-    others_before = dict(report.views), dict(report.conflicts), dict(report.late)
+    others_before = dict(report.views), dict(report.conflicts), dict(report.late), report.unrouted
     _spare_the_checkpoint(connection, unit)
     connection.execute("BEGIN TRANSACTION")
     try:
@@ -70,6 +70,7 @@ def commit(
             report.count(name).add(one)
         for name, one in total_of(receipt.inputs for receipt in unit.receipts).items():
             report.inputs.setdefault(name, Counts()).add(one)
+        report.unrouted += sum(receipt.unrouted for receipt in unit.receipts)
         for kind, rows in unit.late.items():
             report.late[kind] = report.late.get(kind, 0) + rows
         for name, lines in unit.views_refused.items():
@@ -78,7 +79,7 @@ def commit(
         connection.execute("COMMIT")
     except BaseException:
         report.resources, report.inputs = before, inputs
-        report.views, report.conflicts, report.late = others_before
+        report.views, report.conflicts, report.late, report.unrouted = others_before
         connection.execute("ROLLBACK")
         raise
 
@@ -97,6 +98,7 @@ def save_load(connection: duckdb.DuckDBPyConnection, report: LoadReport, *, fini
         "seconds": report.seconds,
         "resources": counts_rows(report.resources),
         "inputs": counts_rows(report.inputs),
+        "unrouted": report.unrouted,
         "late": [{"resource_type": kind, "rows": rows} for kind, rows in sorted(report.late.items())],
         "clinmart_version": version("clinmart"),
         "kind": report.kind,
@@ -318,6 +320,8 @@ def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, o
         "committed_at": now,
         "resources": counts_rows(receipt.resources),
         "inputs": counts_rows(receipt.inputs),
+        "unrouted": receipt.unrouted,
+        "routes": receipt.routes,
     }
 
 

@@ -105,6 +105,8 @@ def statements(tables: Sequence[Table], stored: Stored | None = None) -> Iterato
     for name, columns in BOOKKEEPING.items():
         yield create_table("etl", name, columns)
     yield create_table("main", SEGMENT_TABLE, SEGMENT_COLUMNS)
+    for column in SEGMENT_COLUMNS:  # a mart may have been made when it had fewer
+        yield f"ALTER TABLE main.{SEGMENT_TABLE} ADD COLUMN IF NOT EXISTS {quoted(column.name)} {column.dtype}"
     there = stored or {}
     for shown in (resource_contract(), *map(contract, tables)):
         yield from shown.views(there.get((STORED, shown.name), ()))

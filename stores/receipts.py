@@ -17,7 +17,8 @@ class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
     ``load_id`` is the load that took it in. Lines that left the quarantine since are not among the quarantined.
-    ``again``: it must be read again, for a view that was added since or because it was lost. ``held``: so many lines of
+    ``again``: it must be read again, for a view that was added since, because it was lost, or because other rules route
+    its messages. ``held``: so many lines of
     it were late and not let in.
     """
 
@@ -28,6 +29,7 @@ class Known:
     load_id: str
     held: int = 0
     inputs: tuple[tuple[str, int, int], ...] = ()  # messages by type: read, quarantined
+    unrouted: int = 0  # messages that no rule took
 
 
 class Receipts:
@@ -39,32 +41,35 @@ class Receipts:
         source: str,
         since: datetime | None = None,
         lost: Sequence[TailReceipt] = (),
+        routes: str | None = None,
     ) -> None:
         """``connection`` is None where there is no mart yet. ``since``: when the newest view of the mart was added.
-        ``lost``: what is to be read again as it was.
+        ``lost``: what is to be read again as it was. ``routes``: hash of the rules that route messages now.
         """
         self._known: dict[tuple[int, str], Known] = {}
         if connection is not None:
-            self._read(connection, source, since)
+            self._read(connection, source, since, routes)
         for receipt in sorted(lost, key=lambda receipt: receipt.as_of):
             self._known[receipt.size, receipt.sha256] = Known(receipt.as_of, receipt.as_of_given, (), True, "")
         self._sizes = {size for size, _ in self._known}
 
-    def _read(self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None) -> None:
+    def _read(
+        self, connection: duckdb.DuckDBPyConnection, source: str, since: datetime | None, routes: str | None
+    ) -> None:
         rows = connection.execute(
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
-            "coalesce(committed_at < ?, false), load_id, coalesce(held, 0), "
-            "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined)) "
-            "FROM etl.receipt WHERE source = ? ORDER BY as_of",
-            [since, source],
+            "coalesce(committed_at < ?, false) OR routes IS DISTINCT FROM ?, load_id, coalesce(held, 0), "
+            "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined)), "
+            "coalesce(unrouted, 0) FROM etl.receipt WHERE source = ? ORDER BY as_of",
+            [since, routes, source],
         ).fetchall()
         settled = _settled(connection, source)
-        for size, sha256, as_of, given, resources, again, load_id, held, inputs in rows:
+        for size, sha256, as_of, given, resources, again, load_id, held, inputs, unrouted in rows:
             gone = settled.get((size, sha256, as_of), {})
             counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
             told = tuple((r["t"], r["n"], r["q"]) for r in inputs or ())
-            self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held, told)
+            self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held, told, unrouted)
 
     def may_know(self, size: int) -> bool:
         """False when no partition of this size was ever taken in, so that it need not be hashed to find out."""

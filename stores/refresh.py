@@ -12,8 +12,8 @@ from schemas.records import LoadReport, StagedUnit
 from schemas.table import IDENTITY, Table
 from schemas.view_table import ViewTable
 from stores.commits import number_commit
-from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, contract
-from stores.sql import STORED, STORED_HISTORY, files, quoted, text
+from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, Stored, contract
+from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, files, quoted, text
 from stores.step import STAGE_ROW
 from stores.stored import make_history, make_room, stored_columns
 from stores.views import fill_views
@@ -61,13 +61,26 @@ def sources_of(connection: duckdb.DuckDBPyConnection, target: Target) -> list[st
 
 
 def held(connection: duckdb.DuckDBPyConnection, target: Target, source: str) -> list[Held]:
-    """The partitions of a source in which the target's type was read."""
+    """The partitions of a source in which the target's type was read, but for those of HL7 v2 messages: what these
+    made is what was known from all of them, which no file of theirs has.
+    """
     rows = connection.execute(
         "SELECT DISTINCT uri, range_start, size, sha256 FROM etl.receipt WHERE source = ? AND "
-        "len(list_filter(resources, lambda r: r.resource_type = ? AND r.read > r.quarantined)) > 0 ORDER BY ALL",
+        "len(list_filter(resources, lambda r: r.resource_type = ? AND r.read > r.quarantined)) > 0 "
+        "AND coalesce(len(inputs), 0) = 0 ORDER BY ALL",
         [source, target.resource_type],
     ).fetchall()
     return [Held(*row) for row in rows]
+
+
+def files_of_messages(connection: duckdb.DuckDBPyConnection, resource_type: str, source: str | None = None) -> int:
+    """How many files of HL7 v2 messages made rows of a type, of one source or all."""
+    row = connection.execute(
+        "SELECT count(DISTINCT uri) FROM etl.receipt WHERE source = coalesce($source, source) AND len(inputs) > 0 AND "
+        "len(list_filter(resources, lambda r: r.resource_type = $type AND r.read > r.quarantined)) > 0",
+        {"source": source, "type": resource_type},
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def refresh(
@@ -119,7 +132,7 @@ def _table(
     staged = f"read_parquet({files(came)}, union_by_name = true)"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_FRESH} AS SELECT min({quoted(STAGE_ROW)}) AS stage_row, {_SAME} "
-        f"FROM {staged} GROUP BY {_SAME}"
+        f"FROM {staged} {_unpatched(shown.name, stored, source)} GROUP BY {_SAME}"
     )
     rooms = make_room(connection, shown, stored, columns)
     identity = [c.name for c in IDENTITY]
@@ -133,6 +146,13 @@ def _table(
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {_KEPT} AS {both}")
         connection.execute(f"COPY {_KEPT} TO {text(done)} (FORMAT parquet)")
     return rows
+
+
+def _unpatched(table: str, stored: Stored, source: str) -> str:
+    """Rows that messages changed are left as they are: the resource of a file is not all that is known of them."""
+    if (STORED_PATCH, table) not in stored:
+        return ""
+    return f"ANTI JOIN (SELECT id FROM {STORED_PATCH}.{quoted(table)} WHERE source = {text(source)}) USING (id)"
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: str, staged: str, kept: Sequence[str], source: str) -> int:

@@ -23,7 +23,10 @@ _WHOLE = f"(octet_length(payload) = payload_bytes AND reason NOT IN ({', '.join(
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which quarantined lines: of a reason, refused since, of a source; the oldest so many; those given up too."""
+    """Which quarantined lines: of a reason, refused since, of a source; the oldest so many; those given up too.
+
+    What a rule rejected stays refused, unless that reason is named.
+    """
 
     reason: str | None = None
     since: datetime | None = None
@@ -36,7 +39,7 @@ class Selection:
         """The condition, with the parameters of :meth:`parameters`."""
         states = STANDING if self.dead else f"('{State.OPEN}')"
         return (
-            f"state IN {states} AND ($reason IS NULL OR reason = $reason) "
+            f"state IN {states} AND coalesce(reason = $reason, reason <> {text(Reason.REJECTED_BY_RULE)}) "
             "AND ($since IS NULL OR quarantined_at >= $since) AND ($source IS NULL OR source = $source)"
         )
 

@@ -13,7 +13,8 @@ from datetime import datetime
 
 import polars as pl
 
-from schemas.records import Chunk, Counts, Rejection
+from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
+from schemas.routes import Routes
 from schemas.table import INVALID, NOTE
 from transforms.check import check
 from transforms.codes.coder import Coder
@@ -21,47 +22,58 @@ from transforms.decode.careful import Fault
 from transforms.decode.hl7v2.content import content_hashes
 from transforms.decode.hl7v2.fhir_json import fhir_lines
 from transforms.decode.hl7v2.maps.rows import Made
-from transforms.decode.hl7v2.messages import Messages, messages_of
-from transforms.decode.hl7v2.resources import READ_SEGMENTS, made_of
+from transforms.decode.hl7v2.messages import Messages, Told, messages_of
+from transforms.decode.hl7v2.read_fields import READ_FIELDS, numbers, unread_fields
+from transforms.decode.hl7v2.resources import made_of
 from transforms.decode.hl7v2.segments import Segments, segments_of
-from transforms.findings import notes_frame
+from transforms.findings import findings_frame, notes_frame
 from transforms.normalise import Meaning, normalise, notes_of
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
 from transforms.times import hl7v2_times
 
+_JSON = ("extension", "modifier_extension")  # columns of JSON that are made of structs
 CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
-SEGMENT_TABLE = "hl7_segment"
 
 
 @dataclass(frozen=True, slots=True)
 class MessageOptions:
     """How messages are read that do not say it themselves: codec of their texts, IANA zone of their times. ``fhir``:
-    rows are also wanted as FHIR JSON.
+    rows are also wanted as FHIR JSON. ``routes`` says what becomes of each message; then only those of ``source`` are
+    taken (None: all).
     """
 
     charset: str | None = None
     zone: str | None = None
     fhir: bool = False
+    routes: Routes | None = None
+    source: str | None = None
+
+    @property
+    def takes_rubbish(self) -> bool:
+        """False when bytes that are no message are another source's: that of the load."""
+        return self.routes is None or self.source in (None, self.routes.source)
 
 
 def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, options: MessageOptions) -> ChunkResult:
     """All steps for ``HL7V2`` chunks at once."""
-    messages = messages_of(chunks, options.charset)
+    messages = messages_of(chunks, Told(options.charset, options.zone, options.routes, options.source))
     result = ChunkResult(parts=[{} for _ in chunks], inputs=[{} for _ in chunks])
     work = _Work(messages, [c.uri for c in chunks], as_of, tools, options)
     for number, fault in messages.refused:
-        work.refuse(number, 1, messages.all[number].type, fault, fault.reason, result)
-        result.add(messages.all[number].chunk, messages.all[number].type, 1, 1)
-    for separators, texts in messages.texts.items():
+        work.refuse(number, 1, UNKNOWN_TYPE, fault, fault.reason, result)
+        result.add(messages.all[number].chunk, UNKNOWN_TYPE, 1, 1)
+    for alike, texts in messages.texts.items():
         numbers, bodies = zip(*texts, strict=True)
-        segments = segments_of(pl.Series(bodies, dtype=pl.String), numbers, separators, options.zone)
-        made = made_of(segments)
+        segments = segments_of(pl.Series(bodies, dtype=pl.String), numbers, alike.separators, alike.zone)
+        made = [] if alike.kept else made_of(segments)
         for rows in made:
-            _rows(work, rows, result)
+            _rows(work, rows, alike.zone, result)
         _keep_segments(work, segments, made, result)
+        _tell_of_charsets(work, segments, result)
     _count_inputs(work, result)
+    result.unrouted.update(work.chunk_of(number) for number in messages.unrouted)
     return result
 
 
@@ -79,10 +91,6 @@ class _Work:
         self.bad: set[int] = set()  # messages of which something was refused
         self._places: set[tuple[int, int]] = set()
         self._chunks = pl.Series([m.chunk for m in messages.all], dtype=pl.UInt32)
-
-    def times(self, text: pl.Series, _: str = "") -> pl.DataFrame:
-        """The times of texts that are HL7 v2 DTM."""
-        return hl7v2_times(text, self.options.zone)
 
     def chunk_of(self, number: int) -> int:
         """The chunk that a message came in."""
@@ -118,15 +126,19 @@ class _Work:
         )
 
 
-def _rows(work: _Work, made: Made, result: ChunkResult) -> None:
+def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> None:
     """The rows of one map: projected, normalised, identified, checked and split."""
     tools, kind = work.tools, made.resource_type
     table = tools.decoder.tables[kind]
-    raw = tools.frames.read(made.frame, table)
-    identity, own, flag, notes = _identity(work, made)
+    raw = _without_nulls(tools.frames.read(made.frame, table))
+    identity, own, flag, notes = _identity(made, zone, work.as_of)
     coder = Coder(tools.targets)
-    zone = work.options.zone
-    meaning = Meaning(coder, tools.harmoniser, observed=kind == "Observation", times=work.times)
+
+    def times(text: pl.Series, _: str) -> pl.DataFrame:
+        """The times of texts that are HL7 v2 DTM."""
+        return hl7v2_times(text, zone)
+
+    meaning = Meaning(coder, tools.harmoniser, observed=kind == "Observation", times=times)
     body = normalise(raw, table.elements, meaning)
     count_codes(coder, kind, result)
     notes += [column for column in body if column.name.startswith(NOTE)]
@@ -164,22 +176,36 @@ def _rows(work: _Work, made: Made, result: ChunkResult) -> None:
             result.fhir.append((kind, b"".join(line + b"\n" for line in fhir_lines(rows, zone))))
 
 
-def _identity(work: _Work, made: Made) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
+def _without_nulls(raw: pl.DataFrame) -> pl.DataFrame:
+    """The columns that hold JSON without the members that are null: a column has all that any extension of it has.
+
+    Within a text a quotation mark has a backslash before it, so no text can look like such a member.
+    """
+    held = [name for name in _JSON if name in raw.columns]
+    return raw.with_columns(
+        pl.col(name).str.replace_all(r',"[^"\\]+":null', "").str.replace_all(r'\{"[^"\\]+":null,?', "{")
+        for name in held
+    )
+
+
+def _identity(
+    made: Made, zone: str | None, as_of: datetime
+) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
     """The identity columns, the times that rows brought with them, the flag of one that is none, and the notes.
 
     A time without offset where no zone was given orders rows by its wall clock, for that is all that is known of it.
     """
     text = made.frame["meta"].struct.field("lastUpdated")
-    times = hl7v2_times(text, work.options.zone)
+    times = hl7v2_times(text, zone)
     at = times["at"]
-    if at.null_count() > text.null_count() and work.options.zone is None:
+    if at.null_count() > text.null_count() and zone is None:
         wall = hl7v2_times(text, "UTC")["at"]
         at = pl.select(pl.coalesce(at, wall)).to_series()
     content = made.frame.select(pl.exclude("message", "ordinal", "meta"))
     frame = pl.DataFrame(
         [
             made.frame["id"],
-            at.fill_null(work.as_of).alias("last_updated"),
+            at.fill_null(as_of).alias("last_updated"),
             times["nanos"].fill_null(0).alias("last_updated_nanos"),
             content_hashes(content),
         ]
@@ -188,13 +214,13 @@ def _identity(work: _Work, made: Made) -> tuple[pl.DataFrame, pl.Series, pl.Seri
 
 
 def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result: ChunkResult) -> None:
-    """Segments that no map reads, and all of a message of which nothing was made."""
+    """Segments with something that no map reads, and all of a message of which nothing was made."""
     told = {number for rows in made for number in rows.frame["message"].unique()}
     whole = [number for number in segments.messages["message"] if number not in told]
     kept = [
-        frame.select("message", "ordinal", "text", pl.lit(name).alias("segment"))
+        frame.with_columns(segment=pl.lit(name))
         for name, each in segments.by_name.items()
-        if (frame := each if name not in READ_SEGMENTS else each.filter(pl.col("message").is_in(whole))).height
+        if (frame := _kept(name, each, whole, result)).height
     ]
     if not kept:
         return
@@ -211,8 +237,44 @@ def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result
             pl.col("ordinal").cast(pl.Int32),
             pl.col("segment"),
             pl.col("text"),
+            pl.col("unread"),
         )
     )
+
+
+def _kept(name: str, frame: pl.DataFrame, whole: Sequence[int], result: ChunkResult) -> pl.DataFrame:
+    """Those of the segments of one name that are kept, with the numbers of the fields that no map reads (``unread``;
+    null: it reads none), which are counted.
+    """
+    columns = ["message", "ordinal", "text"]
+    none = pl.lit(None, dtype=pl.List(pl.Int32)).alias("unread")
+    if name not in READ_FIELDS:
+        return frame.select(*columns, none)
+    not_made = frame.filter(pl.col("message").is_in(list(whole))).select(*columns, none)
+    rest = frame.filter(~pl.col("message").is_in(list(whole))) if not_made.height else frame
+    left = unread_fields(name, rest)
+    result.sampled[name] = result.sampled.get(name, 0) + rest.height
+    if not left:
+        return not_made
+    for column in left:
+        place = (name, f"{name}-{column[1:]}")
+        result.unread[place] = result.unread.get(place, 0) + rest.height - rest[column].null_count()
+    some = rest.select(*columns, numbers(left).alias("unread")).filter(pl.col("unread").is_not_null())
+    return pl.concat([not_made, some])
+
+
+def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> None:
+    """What is noted of the character sets of messages, each by its control id."""
+    noted = dict(work.messages.notes)
+    if not noted:
+        return
+    rows = segments.messages.filter(pl.col("message").is_in(list(noted)))
+    found = [
+        Finding(work.messages.all[number].type, control_id, "note", "MSH-18", noted[number], noted[number].meaning)
+        for number, control_id in rows.select("message", pl.col("control_id").fill_null("")).iter_rows()
+    ]
+    if found:
+        result.findings.append(findings_frame(found))
 
 
 def _count_inputs(work: _Work, result: ChunkResult) -> None:

@@ -36,6 +36,7 @@ class ChunkResult:
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
     codes: list[pl.DataFrame] = field(default_factory=list)  # frames of CODE_COUNTS, of all lines read
     held: Counter[int] = field(default_factory=Counter)  # chunk -> its late lines that are not let in
+    unrouted: Counter[int] = field(default_factory=Counter)  # chunk -> its messages that no rule takes
     late: Counter[str] = field(default_factory=Counter)  # type -> rows and deletes below the event watermark
     latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` accepted
 

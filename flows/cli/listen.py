@@ -19,6 +19,9 @@ def listen(
     source: Annotated[str, typer.Option(help="Name of the source; rows of different sources never mix.")] = "hl7v2",
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine's.")] = "127.0.0.1",
     zone: Annotated[str | None, typer.Option(help="Zone of times without an offset, e.g. Europe/Berlin.")] = None,
+    routes: Annotated[
+        Path | None, typer.Option(help="Rules, YAML, that say by their header how messages are read, and which not.")
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate: speak TLS. Needs --tls-key.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM key of the certificate.")] = None,
     tls_ca: Annotated[
@@ -42,16 +45,21 @@ def listen(
     """
     from flows.drain import draining
     from flows.listen import Address, ListenLimits, run_listen
-    from flows.listen_commit import BatchLimits
+    from flows.listen_commit import BatchLimits, Committer
     from flows.listen_mart import open_committer
+    from flows.listen_routed import RoutedCommitter
     from flows.settings import LoadSettings
     from sources.mllp.limits import MllpLimits
     from sources.mllp.tls import server_context
+    from sources.routes import read_routes
 
     if (tls_cert is None) != (tls_key is None) or (tls_ca is not None and tls_cert is None):
         raise UsageError("TLS needs both --tls-cert and --tls-key; --tls-ca goes with them")
     tls = None if tls_cert is None or tls_key is None else server_context(tls_cert, tls_key, tls_ca)
-    settings = LoadSettings(mart=mart, source=source, zone=zone, wait=wait)
+    rules = read_routes(routes).of(source) if routes else None
+    if rules is not None:
+        RoutedCommitter.must_fit(rules, (source,))
+    settings = LoadSettings(mart=mart, source=source, zone=zone, wait=wait, routes=rules)
     limits = ListenLimits(
         MllpLimits(
             frame_bytes=max_frame * _MIB,
@@ -66,8 +74,11 @@ def listen(
         secured = "MLLP with TLS" if tls is not None else "MLLP"
         typer.echo(f"clinmart: listening on {host} port {found} ({secured}) into {mart}", err=as_json)
 
-    with draining(grace) as drain, open_committer(settings) as committer:
+    with draining(grace) as drain, open_committer(settings) as own:
+        routed = None if rules is None else RoutedCommitter(rules, {source: own})
+        committer: Committer = routed or own
         report = run_listen(Address(host, port, tls), source, committer, limits, drain, ready)
+        report.unrouted = routed.unrouted if routed else 0
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:

@@ -34,6 +34,10 @@ def load(
     charset: Annotated[
         str | None, typer.Option(help="Character set of HL7 v2 messages that name none, e.g. 8859/1 [default: UTF-8].")
     ] = None,
+    routes: Annotated[
+        Path | None,
+        typer.Option(help="Rules, YAML, that say by their header where HL7 v2 messages belong; needs --format hl7v2."),
+    ] = None,
     zone: Annotated[
         str | None,
         typer.Option(
@@ -91,6 +95,7 @@ def load(
     from flows.cli.instant import instant
     from flows.settings import LoadSettings, duration
     from sources.crosswalks import read_crosswalk
+    from sources.routes import read_routes
     from transforms.sample import Sampling
 
     settings = LoadSettings(
@@ -100,6 +105,7 @@ def load(
         zone=zone,
         format=format_,
         charset=charset,
+        routes=read_routes(routes) if routes else None,
         to_fhir=to_fhir,
         sampling=Sampling(sample),
         strict=strict,
@@ -121,12 +127,12 @@ def load(
     else:
         from flows.cli.progress import watching
         from flows.drain import draining
-        from flows.runner import run_load
+        from flows.routed import load_each
         from sources.files import FileSource
 
         with draining(grace) as drain, watching(quiet=as_json) as watch:
             source_files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format)
-            report = run_load(source_files, settings, watch, drain)
+            report = load_each(source_files, settings, watch, drain, deletes=bool(deletes))
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:

@@ -48,7 +48,14 @@ def refresh(
     else:
         typer.echo(
             f"{table}: {report.refreshed:,} rows refreshed, {report.left:,} left as they were because their files are "
-            f"gone, {report.refused:,} lines refused by today's checks, whose rows are as they were"
+            f"gone or hold HL7 v2 messages, {report.refused:,} lines refused by today's checks, whose rows are as they "
+            "were"
+        )
+    if report.messages:
+        typer.echo(
+            f"clinmart: {report.messages:,} file{'s' * (report.messages != 1)} of HL7 v2 messages not read again: rows "
+            "that messages made or changed are as they were",
+            err=True,
         )
     for missing in report.missing:
         typer.echo(f"clinmart: {missing}", err=True)

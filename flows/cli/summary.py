@@ -27,6 +27,11 @@ def print_report(report: LoadReport, mart: Path) -> None:
     console.print(table)
     speed = f"{report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s"
     console.print(f"{report.status}: {total.read:,} resources, {speed} (load {report.load_id})")
+    for name, one in report.sources.items():
+        messages = sum(counts.read for counts in one.inputs.values())
+        console.print(f"source {name}: {messages:,} messages, {one.total().read:,} resources (load {one.load_id})")
+    if report.unrouted:
+        console.print(f"unrouted: {report.unrouted:,} messages that no rule takes are kept whole in hl7_segment")
     if late := sum(report.late.values()):
         console.print(f"late: {late:,} rows were older than the newest of their type that was loaded before")
     if pairs := sum(report.conflicts.values()):

@@ -72,7 +72,14 @@ def add(
     from flows.mart_views import add_to_mart
 
     added = add_to_mart(view, mart, wait)
-    typer.echo(f"{added.name} is now a table of {mart}: load {added.resource_type} resources to fill it")
+    table, kind = added.view.name, added.view.resource_type
+    typer.echo(f"{table} is now a table of {mart}: load {kind} resources to fill it")
+    if added.messages:
+        typer.echo(
+            f"clinmart: {kind} resources that HL7 v2 messages made or changed, of {added.messages:,} "
+            f"file{'s' * (added.messages != 1)}, are not in it: views read FHIR JSON, and of these there is none",
+            err=True,
+        )
 
 
 @app.command("check")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from flows.drain import Drain
 from flows.listen import Address, ListenLimits, run_listen
-from flows.listen_commit import BatchLimits, Message, Outcome, Taken
+from flows.listen_commit import BatchLimits, Committer, Message, Outcome, Taken
 from flows.listen_report import ListenReport
 from schemas.errors import ClinmartError
 from sources.mllp.framer import Frame, Framer, framed
@@ -82,7 +82,7 @@ class Listening:
 
 @contextmanager
 def listening(
-    committer: MemoryCommitter,
+    committer: Committer,
     *,
     tls: ssl.SSLContext | None = None,
     batch: BatchLimits | None = None,
@@ -109,7 +109,8 @@ def listening(
     try:
         yield Listening(port, drain, reports)
     finally:
-        committer.may_go_on.set()
+        if isinstance(committer, MemoryCommitter):
+            committer.may_go_on.set()
         drain.ask()
         thread.join(PATIENCE)
         assert not thread.is_alive(), "the listener does not end"

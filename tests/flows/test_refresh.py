@@ -98,7 +98,8 @@ def test_new_columns_are_filled(tmp_path: Path, unit: int) -> None:
     before = query(mart, "SELECT id, last_updated, load_id, content_hash FROM stored.medication ORDER BY ALL")
     report = _refresh(mart, unit_bytes=unit)
     assert report.as_dict() | {"loads": []} == {
-        "status": "ok", "table": "medication", "refreshed": 8, "left": 0, "refused": 0, "missing": [], "loads": [],
+        "status": "ok", "table": "medication", "refreshed": 8, "left": 0, "messages": 0, "refused": 0,
+        "missing": [], "loads": [],
     }  # fmt: skip
     assert contents(mart) == contents(wanted)
     assert query(mart, "SELECT count(code_text), count(ingredients) FROM medication")[0][0] == 4

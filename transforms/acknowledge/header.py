@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-_HEADER_BYTES = 4096  # an MSH segment is far shorter, and what is longer is none
+HEADER_BYTES = 4096  # an MSH segment is far shorter, and what is longer is none
 _BOM = b"\xef\xbb\xbf"
 _SHORTEST = len(r"MSH|^~\&")
 _MOST_ENCODING_CHARACTERS = 5  # since v2.7 the last is the truncation character
@@ -58,11 +58,11 @@ class Header:
 
 def read_header(data: bytes) -> Header | None:
     """The header of a message; None when the data does not begin with an MSH segment that tells its delimiters."""
-    start = data[:_HEADER_BYTES].removeprefix(_BOM).lstrip(b"\r\n")
+    start = data[:HEADER_BYTES].removeprefix(_BOM).lstrip(b"\r\n")
     segment = re.split(rb"[\r\n]", start, maxsplit=1)[0]
     if not segment.startswith(b"MSH") or len(segment) < _SHORTEST:
         return None
-    codec = _codec(segment)
+    codec = codec_of(segment)
     text = segment.decode(codec)
     field = text[3]
     encoding = text[4:].split(field, 1)[0]
@@ -81,7 +81,7 @@ def _are_marks(marks: str) -> bool:
     return all(c.isascii() and c.isprintable() and not c.isalnum() for c in marks)
 
 
-def _codec(segment: bytes) -> str:
+def codec_of(segment: bytes) -> str:
     """A codec in which the segment comes back as it was, and in which no delimiter is half a character.
 
     The second byte of a character may be a delimiter's in GB 18030 and in the shifted sets of ISO 2022, so MSH-18

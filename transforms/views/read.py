@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.errors import UsageError
 from schemas.reasons import Reason
-from schemas.records import Chunk, OversizedLine
+from schemas.records import Chunk, ChunkKind, OversizedLine
 from transforms.decode.reading import Asked, LineReader
 from transforms.decode.types import types_of
 from transforms.decode.unwrap import resources_of
@@ -45,8 +46,14 @@ class ViewReader:
         """The rows of the chunk's lines of the view's type; lines of other types are passed over unread.
 
         Refused are lines of the type that are not what FHIR says of the elements read, and lines whose type cannot
-        be told. Raises UsageError when a value is not what the view promises, such as several where one is.
+        be told. Raises UsageError when a value is not what the view promises, such as several where one is, and for HL7
+        v2 messages.
         """
+        if isinstance(item, Chunk) and item.kind is ChunkKind.HL7V2:
+            raise UsageError(
+                f"{item.uri} holds HL7 v2 messages, and views read FHIR: load it with --to-fhir DIR, and run the view "
+                "over what is written there"
+            )
         if isinstance(item, OversizedLine):
             return ViewRows(self.empty(), 0, Counter([Reason.LINE_TOO_LONG]))
         opened = resources_of(item, hashed=False)

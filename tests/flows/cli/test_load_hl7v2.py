@@ -156,6 +156,38 @@ def test_character_sets(
     )
     load(clinmart, mart, file, *(() if option is None else ("--charset", option)))
     assert query(mart, "SELECT name_family FROM patient") == [(name,)]
+    assert query(mart, "SELECT count(*) FROM etl.validation WHERE path = 'MSH-18'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset", "option", "code", "read"),
+    [
+        ("utf-8", "ASCII", None, "charset_mismatch", "Müller"),
+        ("utf-8", "UNICODE UTF-16", None, "charset_mismatch", "Müller"),
+        ("utf-8", "ISO IR87", None, "charset_mismatch", "Müller"),
+        ("utf-8", "8859/1", None, "charset_doubtful", "MÃ¼ller"),
+        ("utf-8", "", "8859/1", "charset_doubtful", "MÃ¼ller"),
+    ],
+)
+def test_wrong_character_set(
+    clinmart: Clinmart,
+    mart: Path,
+    tmp_path: Path,
+    encoding: str,
+    charset: str,
+    option: str | None,
+    code: str,
+    read: str,
+) -> None:
+    """A message that is of another set than it names is told, by its control id."""
+    wrong = message("id7", "ADT^A01", "20240301", "PID|1||x^^^H^MR||Müller", charset=charset)
+    right = message("id8", "ADT^A01", "20240302", "PID|1||y^^^H^MR||Muller", charset=charset)
+    file = written(tmp_path / "a.hl7", right, wrong, encoding=encoding)
+    load(clinmart, mart, file, *(() if option is None else ("--charset", option)))
+    assert query(mart, "SELECT name_family FROM patient ORDER BY 1") == [("Muller",), (read,)]
+    assert query(
+        mart, "SELECT resource_type, id, finding, code FROM etl.validation WHERE path = 'MSH-18' AND source = 'lab'"
+    ) == [("ADT_A01", "id7", "note", code)]
 
 
 def test_formats_together(clinmart: Clinmart, mart: Path, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def test_refresh(clinmart: Clinmart, tmp_path: Path) -> None:
     assert (done.code, done.json) == (
         0,
         {
-            "status": "ok", "table": "medication", "refreshed": 1, "left": 0, "refused": 0, "missing": [],
+            "status": "ok", "table": "medication", "refreshed": 1, "left": 0, "messages": 0, "refused": 0,
+                "missing": [],
             "loads": [load[0]],
         },
     )  # fmt: skip

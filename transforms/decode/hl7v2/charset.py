@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
-
-from schemas.errors import UsageError
+from schemas.charsets import CODECS
+from schemas.notes import Note
+from transforms.decode.hl7v2.switches import has_switches, switched
 
 _FIELD = 18  # MSH-18
-# Table 0211 to Python's codecs. Where a set has only the upper half of a page, ASCII is the lower one.
-_CODECS = {
-    "ASCII": "ascii",
-    "UNICODE": "utf-8",
-    "UNICODE UTF-8": "utf-8",
-    "UNICODE UTF-16": "utf-16",
-    "UNICODE UTF-32": "utf-32",
-    "GB 18030-2000": "gb18030",
-    "BIG-5": "big5",
-    "CNS 11643-1992": "euc_tw",
-    "KS X 1001": "euc_kr",
-    "ISO IR6": "ascii",
-    "ISO IR14": "shift_jis",
-    "ISO IR87": "iso2022_jp",
-    "ISO IR159": "iso2022_jp_2",
-} | {f"8859/{page}": f"iso8859-{page}" for page in (*range(1, 12), *range(13, 16))}
+_WIDE = ("utf-16", "utf-32")  # a message whose MSH is found byte by byte is not of these
+_SWITCHING = {"iso2022_jp": "ascii", "iso2022_jp_2": "ascii"}  # what they begin with
+_SINGLE = ("ascii", "iso8859", "utf-8")  # sets from which others are switched to
 
 
 class UnknownCharsetError(Exception):
@@ -33,38 +20,44 @@ class MismatchError(Exception):
     """The bytes are not of the character set that was named."""
 
 
-def codec_named(name: str) -> str:
-    """The codec that a user's name of a character set means: one of table 0211, or Python's. UsageError for another."""
-    try:
-        return _CODECS.get(name.strip().upper()) or codecs.lookup(name).name
-    except LookupError:
-        known = ", ".join(sorted(_CODECS))
-        raise UsageError(f"--charset: no character set is called {name!r}; known are {known}") from None
+def decoded(message: bytes, default: str | None = None) -> tuple[str, Note | None]:
+    """The text of a message, and what is to be noted of it.
 
+    ``default`` is the codec of messages that name none; without it they are UTF-8. Bytes that are not of the named set
+    are read as UTF-8 if they are. A set of single bytes takes any bytes, so nothing but a note tells where they are
+    UTF-8 throughout, which text of such a set hardly ever is. Of several sets the first counts (HL7 v2.9 2.14.9.18:
+    the others are switched to by escape sequences, :mod:`transforms.decode.hl7v2.switches`).
 
-def decoded(message: bytes, default: str | None = None) -> tuple[str, bool]:
-    """The text of a message, and whether its bytes are of another set (UTF-8) than MSH-18 names.
-
-    ``default`` is the codec of messages that name none; without it they are UTF-8. Of several sets the first counts
-    (HL7 v2.9 2.14.9.18: the others are switched to by escape sequences). Raises :class:`UnknownCharsetError` and
-    :class:`MismatchError`.
+    Raises :class:`UnknownCharsetError` and :class:`MismatchError`.
     """
-    if message.isascii() and b"\x1b" not in message:
-        return message.decode("ascii"), False
+    switches = has_switches(message)
+    if message.isascii() and not switches:
+        return message.decode("ascii"), None
     named = _named(message)
-    codec = _CODECS.get(named.upper()) if named else default or "utf-8"
+    codec = CODECS.get(named.upper()) if named else default or "utf-8"
     if codec is None:
         if default is None:
             raise UnknownCharsetError
         codec = default
+    if switches and (_SWITCHING.get(codec) or codec).startswith(_SINGLE):
+        try:
+            return switched(message, _SWITCHING.get(codec) or codec), None
+        except UnicodeError:
+            raise MismatchError from None
     try:
-        return message.decode(codec), False
+        utf8 = message.decode("utf-8")
+    except UnicodeError:
+        utf8 = None
+    try:
+        if codec not in _WIDE:
+            text = utf8 if codec == "utf-8" and utf8 is not None else message.decode(codec)
+            doubtful = codec.startswith("iso8859") and utf8 is not None
+            return text, Note.CHARSET_DOUBTFUL if doubtful else None
     except UnicodeError:
         pass
-    try:
-        return message.decode("utf-8"), True
-    except UnicodeError:
-        raise MismatchError from None
+    if utf8 is None:
+        raise MismatchError
+    return utf8, Note.CHARSET_MISMATCH
 
 
 def _named(message: bytes) -> str:

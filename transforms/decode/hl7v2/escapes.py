@@ -21,8 +21,8 @@ def unescaped(value: pl.Expr, sep: Separators) -> pl.Expr:
     """The text with its escape sequences resolved; as it is where ``sep.escape`` is empty.
 
     Delimiters, `.br`, `.sp` and `.ce` (line feeds), `.sk` (blanks) and `Xhh..` (bytes, of UTF-8 or else ISO 8859-1) are
-    resolved, highlighting and indents are left out. All others stay as sent: switches of the character set, local ones
-    (`Z`), and what is none.
+    resolved, highlighting and indents are left out. All others stay as sent: switches to a character set that is not
+    known (:mod:`transforms.decode.hl7v2.switches` takes out the others), local ones (`Z`), and what is none.
     """
     if not sep.escape:
         return value

@@ -47,12 +47,6 @@ _OF_ORDERS = (
     medication_administrations,
 )
 
-# What the maps read. All other segments are kept as they came, for nothing is dropped.
-READ_SEGMENTS = frozenset(
-    {"MSH", "EVN", "PID", "PD1", "NK1", "MRG", "PV1", "PV2", "DG1", "PRB", "AL1", "IAM", "PR1", "IN1", "ORC", "OBR"}
-    | {"OBX", "NTE", "SPM", "TQ1", "TXA", "RXA", "RXR", "RXO", "RXE", "SCH", "AIS", "AIP", "AIL"}
-)
-
 
 def made_of(segments: Segments) -> list[Made]:
     """The rows that the messages tell of, one :class:`Made` for each type that has any."""

@@ -29,8 +29,8 @@ def taken_apart(payload: bytes) -> tuple[str, Segments] | None:
     found = messages_of([chunk])
     if not found.texts:
         return None
-    ((separators, ((number, text),)),) = found.texts.items()
-    return text, segments_of(pl.Series([text]), [number], separators)
+    ((alike, ((number, text),)),) = found.texts.items()
+    return text, segments_of(pl.Series([text]), [number], alike.separators)
 
 
 def cut(data: bytes) -> list[bytes]:

@@ -6,6 +6,7 @@ import polars as pl
 
 from transforms.decode.hl7v2.maps.coded import concept, translated
 from transforms.decode.hl7v2.maps.context import Context
+from transforms.decode.hl7v2.maps.ethnicity import ETHNICITY, RACE, clear, ethnicities, races
 from transforms.decode.hl7v2.maps.extensions import Extensions
 from transforms.decode.hl7v2.maps.identifiers import cx, licence, numbered
 from transforms.decode.hl7v2.maps.merge import links_of_survivors
@@ -20,6 +21,7 @@ from transforms.decode.hl7v2.maps.shape import joined, struct
 from transforms.decode.hl7v2.maps.tables import GENDER, MARITAL_STATUS, YES_NO
 
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
+_MAIDEN_NAME = _FHIR + "patient-mothersMaidenName"
 _DATE_LENGTH = 8  # YYYYMMDD
 _SSN = "http://hl7.org/fhir/sid/us-ssn"
 
@@ -121,10 +123,14 @@ def _doctors(rows: Rows, context: Context) -> None:
 
 def _extensions(rows: Rows, pid: Segment) -> None:
     more = Extensions()
-    more.add(_FHIR + "patient-mothersMaidenName", "valueString", pid.one(6, _family))
+    more.add(_MAIDEN_NAME, "valueString", pid.one(6, _family))
     more.add(_FHIR + "patient-religion", "valueCodeableConcept", pid.one(17, concept("0006")))
     more.add(_FHIR + "patient-birthPlace", "valueAddress", pid.one(23, _place_text))
+    more.add(RACE, "extension", races(pid))
+    more.add(ETHNICITY, "extension", ethnicities(pid))
     rows.put("extension", more.column())
+    clear(rows, pid)
+    rows.put(f"extension('{_MAIDEN_NAME}')", None, pid.cleared(6))
     born = Extensions()
     born.add(_FHIR + "patient-birthTime", "valueDateTime", pid.one(7, _birth_time))
     rows.put("_birthDate.extension", born.column())

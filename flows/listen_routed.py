@@ -1,0 +1,55 @@
+"""Rules for what a listener hears: which messages it rejects, and which source each of the others is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flows.listen_commit import Committer, Message, Outcome, Taken
+from schemas.errors import UsageError
+from schemas.routes import MessageDecoder, Routes
+from transforms.route import msh_fields, route
+
+_REJECTED = Outcome(Taken.REJECTED)
+
+
+class RoutedCommitter:
+    """A :class:`flows.listen_commit.Committer` that asks the rules first.
+
+    What a rule rejects goes nowhere. The rest of a batch is committed by the committer of its source, each source in a
+    transaction of its own; where one fails none of the batch is acknowledged, and what was committed is found to be a
+    duplicate when it is sent again. ``unrouted`` counts messages that were new and that no rule takes.
+    """
+
+    def __init__(self, routes: Routes, committers: Mapping[str, Committer]) -> None:
+        self._routes = routes
+        self._committers = committers
+        self.unrouted = 0
+
+    @staticmethod
+    def must_fit(routes: Routes, sources: Sequence[str]) -> None:
+        """Raise UsageError when the rules name another source than these."""
+        others = [name for name in routes.sources if name not in sources]
+        if others:
+            raise UsageError(
+                f"--routes: {routes.uri} names the source {others[0]!r}, and a listener writes one, {sources[0]!r}: "
+                "leave the source out, or load the messages of the other from files"
+            )
+
+    def commit(self, batch: Sequence[Message]) -> list[Outcome]:
+        """See :class:`flows.listen_commit.Committer`."""
+        outcomes = [_REJECTED] * len(batch)
+        routed = [route(msh_fields(message.data), self._routes) for message in batch]
+        for source, committer in self._committers.items():
+            own = [
+                number
+                for number, one in enumerate(routed)
+                if one.source == source and one.decoder is not MessageDecoder.REJECT
+            ]
+            if own:
+                done = committer.commit([batch[number] for number in own])
+                for number, outcome in zip(own, done, strict=True):
+                    outcomes[number] = outcome
+        self.unrouted += sum(
+            one.rule is None and outcome.taken is Taken.APPLIED for one, outcome in zip(routed, outcomes, strict=True)
+        )
+        return outcomes
