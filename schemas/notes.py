@@ -42,6 +42,12 @@ class Note(StrEnum):
         "The time was sent without an offset and no zone was given for the source, so it has no instant.",
     )
 
+    # Documents.
+    DOCUMENT_MENDED = (
+        "document_mended",
+        "It is a part of a C-CDA document, or one that does not declare its namespaces; it was read as if it did.",
+    )
+
     # Versions.
     VERSION_CONFLICT = (
         "version_conflict",
