@@ -16,21 +16,21 @@ from transforms.decode.ccda.maps import (
     problems,
     procedures,
 )
-from transforms.decode.ccda.maps.parts import STATEMENTS
+from transforms.decode.ccda.maps.parts import CCDA, STATEMENTS
 from transforms.decode.ccda.node import Node
 
 Map = Callable[[Draft, Node], bool]  # whether the entry became a row; Draft.why says why not
 
-_CCDA = "2.16.840.1.113883.10.20.22.4."
 # Templates of C-CDA R1.1 to R4: a later version of one has the same root.
 _TEMPLATES: Mapping[str, Map] = {
-    _CCDA + number: of
+    CCDA + number: of
     for of, numbers in (
         (allergies.concern, "30"),
         (allergies.allergy, "7"),
-        (problems.concern, "3 33 34 65 51 80 29"),
-        (problems.problem, "4"),
-        (medications.medication, "16 42 35 36"),
+        (problems.concern, "3 33 34 65 51 80 29 132 136"),
+        (problems.problem, "4 68 73"),
+        (medications.medication, "16 42"),
+        (medications.wrapped, "35 36"),
         (medications.dispense, "18"),
         (immunizations.immunization, "52"),
         (observations.results, "1"),
@@ -40,10 +40,10 @@ _TEMPLATES: Mapping[str, Map] = {
         (observations.social_history, "38 78 85 200 281 501 502 503 504 111 109 45.1"),
         (observations.survey, "69"),
         (observations.findings, "66 75"),
-        (observations.finding, "67 74 127 128 114 133 134 138 144 113 505 506 507"),
+        (observations.finding, "67 74 124 127 128 114 133 134 138 144 113 505 506 507"),
         (procedures.procedure, "12 13 14"),
         (encounters.encounter, "49"),
-        (plans.planned, "39 40 41 44 140"),
+        (plans.planned, "39 40 41 44 130 140"),
         (plans.goal, "121"),
         (notes.note, "202"),
     )
@@ -58,7 +58,10 @@ _SECTIONS: Mapping[str, Mapping[str, Map]] = {
     for codes, maps in (
         ("48765-2", {"act": allergies.concern, "observation": allergies.allergy}),
         ("11450-4 11535-2 46241-6 10219-4 10218-6", {"act": problems.concern, "observation": problems.problem}),
-        ("10160-0 10183-2 42346-7 29549-3", {"substanceAdministration": medications.medication}),
+        (
+            "10160-0 10183-2 42346-7 29549-3",
+            {"substanceAdministration": medications.medication, "act": medications.wrapped},
+        ),
         ("11369-6", {"substanceAdministration": immunizations.immunization}),
         ("30954-2", {"organizer": observations.results, "observation": observations.result}),
         ("8716-3", {"organizer": observations.vital_signs, "observation": observations.vital_sign}),
@@ -103,7 +106,7 @@ def _map(draft: Draft, statement: Node) -> Map | None:
     for root in statement.templates:
         if root in _TEMPLATES:
             return _TEMPLATES[root]
-    if any(root.startswith(_CCDA) for root in statement.templates):
+    if any(root.startswith(CCDA) for root in statement.templates):
         return None  # C-CDA knows what it is, and it is none of these
     section = _SECTIONS.get(draft.section.code or "", {})
     return section.get(statement.name) or _ELEMENTS.get(statement.name)

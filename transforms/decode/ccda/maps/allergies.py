@@ -14,7 +14,7 @@ from transforms.decode.ccda.datatypes import (
     says,
 )
 from transforms.decode.ccda.draft import Draft, Kept
-from transforms.decode.ccda.maps.parts import coded, fixed_or_none, notes, related, status_of, value_in
+from transforms.decode.ccda.maps.parts import about, coded, fixed_or_none, notes, read_all, related, status_of, value_in
 from transforms.decode.ccda.maps.people import authors, last_author
 from transforms.decode.ccda.node import Node
 
@@ -61,20 +61,16 @@ _NONE_KNOWN = {
 
 def concern(draft: Draft, act: Node) -> bool:
     """An Allergy Concern Act: an AllergyIntolerance of each observation in it."""
-    found = [
-        _allergy(draft, one, act)
-        for one in related(act, "observation")
-        if _ALLERGY in one.templates or not one.templates
-    ]
-    return any(found)
+    return bool(read_all(draft, about(act, _ALLERGY), lambda one: _allergy(draft, one, act)))
 
 
 def allergy(draft: Draft, node: Node) -> bool:
     """An allergy observation that stands alone."""
-    return _allergy(draft, node, None)
+    return _allergy(draft, node, None) is not None
 
 
-def _allergy(draft: Draft, node: Node, act: Node | None) -> bool:
+def _allergy(draft: Draft, node: Node, act: Node | None) -> str | None:
+    """The reference to an AllergyIntolerance; None when it is not said to what."""
     value = node.one("value")
     agents = [
         agent for one in node.all("participant") if (agent := one.one("participantRole", "playingEntity")) is not None
@@ -82,7 +78,7 @@ def _allergy(draft: Draft, node: Node, act: Node | None) -> bool:
     agent = agents[0].one("code") if agents else None
     if node.null:
         draft.why = Kept.NULL
-        return False
+        return None
     kinds = [str(one["code"]) for one in codings(value)] if value is not None else []
     code, refuted = concept(agent, draft.narrative), False
     if not says(agent, draft.narrative):
@@ -91,11 +87,11 @@ def _allergy(draft: Draft, node: Node, act: Node | None) -> bool:
             none = next((_NONE_KNOWN[kind] for kind in kinds if kind in _NONE_KNOWN), None)
             if none is None:
                 draft.why = Kept.NONE_KNOWN
-                return False
+                return None
             code = fixed(_SNOMED, *none)
         elif code is None:
             draft.why = Kept.NULL
-            return False
+            return None
     elif node.negated:
         refuted = True
     by = authors(node, act)
@@ -118,8 +114,7 @@ def _allergy(draft: Draft, node: Node, act: Node | None) -> bool:
         "reaction": [] if node.negated else _reactions(draft, node),
         "extension": [{"url": _ABATED, "valueDateTime": high}] if high else None,
     }
-    draft.add("AllergyIntolerance", node, fields)
-    return True
+    return draft.add("AllergyIntolerance", node, fields)
 
 
 def _named(agents: list[Node]) -> Json | None:

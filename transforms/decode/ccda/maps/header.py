@@ -22,7 +22,7 @@ from transforms.decode.ccda.draft import FRAGMENT, Draft
 from transforms.decode.ccda.ids import first_id
 from transforms.decode.ccda.maps.attachments import attachment
 from transforms.decode.ccda.maps.encounters import encompassing
-from transforms.decode.ccda.maps.people import authors, organization, practitioner
+from transforms.decode.ccda.maps.people import authors, organization, performers, practitioner
 from transforms.decode.ccda.node import Node
 
 # Parts of the header of which all is read, or that say what the rows' own columns say.
@@ -60,6 +60,10 @@ def begin(draft: Draft, root: Node) -> None:
     for target in root.all("recordTarget"):
         patient(draft, target.one("patientRole"))
     draft.encounter = encompassing(draft, root.one("componentOf", "encompassingEncounter"))
+    for service in root.all("documentationOf"):
+        event = service.one("serviceEvent")
+        if event is not None:
+            performers(draft, event)
     for author in root.all("author"):
         practitioner(draft, author.one("assignedAuthor"))
     document(draft, root)

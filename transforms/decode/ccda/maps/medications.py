@@ -19,7 +19,7 @@ from transforms.decode.ccda.datatypes import (
     says,
 )
 from transforms.decode.ccda.draft import Draft, Kept
-from transforms.decode.ccda.maps.parts import notes, reasons, related, status_of
+from transforms.decode.ccda.maps.parts import notes, read_all, reasons, related, status_of
 from transforms.decode.ccda.maps.people import authors, last_author, performing
 from transforms.decode.ccda.node import Node
 
@@ -41,6 +41,11 @@ _MINUTES = {"min": 1, "h": 60, "d": 1440}
 
 def medication(draft: Draft, node: Node) -> bool:
     """A Medication Activity, or a planned one."""
+    return request(draft, node) is not None
+
+
+def request(draft: Draft, node: Node) -> str | None:
+    """The reference to the MedicationRequest of an activity; None when it is not said of what."""
     material = _material(node)
     code = concept(material.one("code"), draft.narrative) if material is not None else None
     if material is not None and not says(material.one("code"), draft.narrative):
@@ -48,7 +53,7 @@ def medication(draft: Draft, node: Node) -> bool:
         code = {"text": name.text} if name is not None and name.text else None
     if node.null or code is None:
         draft.why = Kept.NONE_KNOWN if node.negated else Kept.NULL
-        return False
+        return None
     by = authors(node)
     mood = node.get("moodCode") or "EVN"
     fields: Json = {
@@ -65,10 +70,15 @@ def medication(draft: Draft, node: Node) -> bool:
         "dosageInstruction": [one] if (one := _dosage(draft, node)) else None,
         "dispenseRequest": _supply(draft, node),
     }
-    draft.add("MedicationRequest", node, fields)
+    reference = draft.add("MedicationRequest", node, fields)
     for supply in related(node, "supply"):
         dispense(draft, supply, code)
-    return True
+    return reference
+
+
+def wrapped(draft: Draft, act: Node) -> bool:
+    """An act around medication activities: admission and discharge medication."""
+    return bool(read_all(draft, related(act, "substanceAdministration"), lambda one: request(draft, one)))
 
 
 def dispense(draft: Draft, node: Node, of: Json | None = None) -> bool:

@@ -19,7 +19,7 @@ from transforms.decode.ccda.datatypes import (
     timing,
 )
 from transforms.decode.ccda.draft import Draft, Kept
-from transforms.decode.ccda.maps.parts import coded, notes, related, status_of
+from transforms.decode.ccda.maps.parts import coded, notes, read_all, related, status_of
 from transforms.decode.ccda.maps.people import authors, performers, practitioner
 from transforms.decode.ccda.maps.specimens import specimens
 from transforms.decode.ccda.maps.values import reference_ranges, value_of
@@ -32,6 +32,7 @@ _SECTION = "http://terminology.hl7.org/CodeSystem/v2-0074"
 _LOINC = "http://loinc.org"
 _PANEL = ("85353-1", "Vital signs, weight, height, head circumference, oxygen saturation and BMI panel")
 _PREGNANCY = "2.16.840.1.113883.10.20.15.3.8"
+_INTENTION = "2.16.840.1.113883.10.20.22.4.281"  # of pregnancy: its mood is a wish, and it is one that was told
 _PREGNANCY_CODE = ("82810-3", "Pregnancy status")
 _DELIVERY_CODE = "11778-8"
 # ConceptMaps CF-ResultStatus and CF-ResultReportStatus, which are alike
@@ -57,7 +58,7 @@ def observation(draft: Draft, node: Node, category: str | None) -> str | None:
     if node.negated:
         draft.why = Kept.NEGATED
         return None
-    if node.get("moodCode") not in (None, "EVN"):
+    if node.get("moodCode") not in (None, "EVN") and _INTENTION not in node.templates:
         draft.why = Kept.UNMAPPED
         return None
     fields: Json = {
@@ -168,16 +169,12 @@ def _members(draft: Draft, organizer: Node, category: str) -> list[str]:
     if organizer.null or organizer.negated:
         draft.why = Kept.NULL if organizer.null else Kept.NEGATED
         return []
-    found = []
-    for component in organizer.all("component"):
-        for name in ("observation", "organizer"):
-            for one in component.all(name):
-                if name == "organizer":
-                    found += _members(draft, one, category)
-                elif reference := observation(draft, one, category):
-                    found.append(reference)
-                elif draft.why is not Kept.UNMAPPED:
-                    draft.keep(one)
+    components = organizer.all("component")
+    nodes = [one for component in components for one in component.all("observation")]
+    found = read_all(draft, nodes, lambda one: observation(draft, one, category))
+    for component in components:
+        for one in component.all("organizer"):
+            found += _members(draft, one, category)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from transforms.decode.ccda.datatypes import Json, concept, fixed, made, moment
 from transforms.decode.ccda.draft import Draft
@@ -21,7 +21,8 @@ STATEMENTS = (
     "regionOfInterest",
 )
 _COMMENT = "48767-8"  # LOINC: annotation comment
-ABSENT = ("active", "completed")
+CCDA = "2.16.840.1.113883.10.20.22.4."  # begins the roots of C-CDA's entry templates
+_STATUS = "33999-4"  # LOINC: status
 
 
 def related(node: Node, tag: str, type_code: str | None = None) -> Iterator[Node]:
@@ -39,6 +40,32 @@ def coded(node: Node, code: str) -> Node | None:
 def templated(node: Node, tag: str, template: str) -> Node | None:
     """The first related statement of this template."""
     return next((one for one in related(node, tag) if template in one.templates), None)
+
+
+def read_all(draft: Draft, nodes: Iterable[Node], read: Callable[[Node], str | None]) -> list[str]:
+    """References to what is made of each; when any is, the others are kept by themselves, else their entry is."""
+    found, left = [], []
+    for node in nodes:
+        reference = read(node)
+        if reference is None:
+            left.append((node, draft.why))
+        else:
+            found.append(reference)
+    for node, why in left if found else ():
+        draft.keep(node, why)
+    return found
+
+
+def about(act: Node, template: str) -> Iterator[Node]:
+    """The observations that a concern is about: those of the template, and of other guides' those that are its subject
+    (SUBJ) and no status.
+    """
+    for relation in act.all("entryRelationship"):
+        for one in relation.all("observation"):
+            ours = any(root.startswith(CCDA) for root in one.templates)
+            subject = relation.get("typeCode") == "SUBJ" and _code(one) != _STATUS
+            if template in one.templates or (not ours and subject):
+                yield one
 
 
 def notes(draft: Draft, node: Node) -> list[Json]:

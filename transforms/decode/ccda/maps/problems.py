@@ -14,7 +14,7 @@ from transforms.decode.ccda.datatypes import (
     says,
 )
 from transforms.decode.ccda.draft import Draft, Kept
-from transforms.decode.ccda.maps.parts import coded, fixed_or_none, notes, related, status_of, value_in
+from transforms.decode.ccda.maps.parts import about, coded, fixed_or_none, notes, read_all, related, status_of, value_in
 from transforms.decode.ccda.maps.people import authors, last_author
 from transforms.decode.ccda.node import Node
 
@@ -40,7 +40,9 @@ _CATEGORIES = {  # ConceptMap CF-ProblemCategory, by the section's LOINC code
     "46240-8": (_CATEGORY, "encounter-diagnosis"),
     "11450-4": (_CATEGORY, "problem-list-item"),
     "75310-3": (_US_CATEGORY, "health-concern"),
-}
+} | dict.fromkeys(  # sections of diagnoses, which that map leaves out: discharge, admission, before and after surgery
+    ("11535-2", "46241-6", "10219-4", "10218-6", "59769-0"), (_CATEGORY, "encounter-diagnosis")
+)
 # SNOMED CT: codes that say that no problem is known, and those for a problem of any kind, which say so when negated.
 _NONE_KNOWN = frozenset(("160245001", "787481004", "160244002", "443508001", "416128008"))
 _ANY = frozenset(("55607006", "64572001", "404684003", "282291009", "418799008"))
@@ -53,11 +55,7 @@ def concern(draft: Draft, act: Node) -> bool:
 
 def diagnoses(draft: Draft, act: Node, category: str | None) -> list[str]:
     """References to the Conditions of an act."""
-    return [
-        reference
-        for one in related(act, "observation")
-        if (_PROBLEM in one.templates or not one.templates) and (reference := condition(draft, one, act, category))
-    ]
+    return read_all(draft, about(act, _PROBLEM), lambda one: condition(draft, one, act, category))
 
 
 def problem(draft: Draft, node: Node) -> bool:
