@@ -163,8 +163,9 @@ class Worker:
         return staged[0] if len(staged) == 1 else together(staged)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
+        tables = [staged for name, rows in result.rows for staged in self.stage.write_tables({name: rows})]
         return StagedChunk(
-            tables=self.stage.write_tables(result.tables) + self.stage.write_patches(result.patches),
+            tables=self.stage.write_tables(result.tables) + tables + self.stage.write_patches(result.patches),
             deletes=self.stage.write_deletes(result.deletes),
             views=self.stage.write_views(result.views),
             views_refused=result.views_refused,

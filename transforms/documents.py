@@ -33,12 +33,14 @@ from transforms.messages import MessageOptions
 from transforms.normalise import Meaning, normalise, notes_of
 from transforms.partition import Tools
 from transforms.result import ChunkResult
-from transforms.rows import accepted_rows, count_codes, decide_late, joined, narrow, sampled_failures, without
+from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
 from transforms.times import hl7v2_times
 
-_BATCH = 8 * 1024 * 1024  # bytes of JSON that go through the projection at once
+_BATCH = 2 * 1024 * 1024  # bytes of JSON that go through the projection at once
 _PLACES = 20  # refused places of one document that are kept, each with the whole document
 _LARGE = 1024 * 1024  # of a document with more bytes only one is
+_LONGEST = 16 * 1024 * 1024  # of a document with more bytes only its refused row is kept, or its beginning
+_HEAD = 64 * 1024
 _SECONDS = 14  # characters of a TS up to the second
 _START = "0101000000"  # what a TS that ends with the year lacks
 
@@ -55,19 +57,20 @@ def transform_documents(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, 
             work.kinds.append(UNKNOWN_TYPE)
             work.versions.append((None, None))
             meant = Fault(fault.reason, None, fault.reason.meaning)
-            work.refuse(number, chunk.line + fault.line - 1, UNKNOWN_TYPE, meant, fault.reason, result)
+            work.refuse(number, chunk.line + fault.line - 1, UNKNOWN_TYPE, meant, fault.reason, b"", result)
             result.add(number, UNKNOWN_TYPE, 1, 1)
             continue
         work.kinds.append(draft.kind)
         work.versions.append((draft.told_at, draft.version))
-        told += ((number, row) for row in draft.rows)
+        told += ((number, row) for row in reversed(draft.rows))
         _keep(chunk, draft, result)
+        del draft
     for some in _batches(told):
         lines = _lines(some)
         batches, refused = tools.decoder.decode(lines, views=False)
         for bad in refused:
             number, row = some[bad.row]
-            work.refuse(number, row.line, bad.resource_type, bad.fault, bad.fault.reason, result)
+            work.refuse(number, row.line, bad.resource_type, bad.fault, bad.fault.reason, row.data, result)
             result.add(number, bad.resource_type, 1, 1)
         for batch in batches:
             _rows(work, some, lines, batch, result)
@@ -91,8 +94,12 @@ class _Work:
         """The times of texts that are a TS."""
         return hl7v2_times(text, self.options.zone)
 
-    def refuse(self, number: int, line: int, kind: str, fault: Fault, check_name: str, result: ChunkResult) -> None:
-        """A document goes to the quarantine, once for each of the first lines of it that are at fault."""
+    def refuse(
+        self, number: int, line: int, kind: str, fault: Fault, check_name: str, row: bytes, result: ChunkResult
+    ) -> None:
+        """A document goes to the quarantine, once for each of the first lines of it that are at fault; of one that is
+        too long to be kept, the ``row``.
+        """
         chunk, places = self.chunks[number], self.bad.setdefault(number, set())
         most = 1 if len(chunk.data) > _LARGE else _PLACES
         if line in places or len(places) >= most:
@@ -109,18 +116,19 @@ class _Work:
                 column=fault.place,
                 check=check_name,
                 message=fault.message,
-                payload=chunk.data,
+                payload=chunk.data if len(chunk.data) <= _LONGEST else row or chunk.data[:_HEAD],
                 length=len(chunk.data),
             )
         )
 
 
 def _batches(told: list[tuple[int, Row]]) -> Iterator[list[tuple[int, Row]]]:
-    """The rows in lots of about so many bytes, those of a type side by side."""
-    told.sort(key=lambda one: one[1].resource_type)
+    """The rows in lots of about so many bytes, those of a type side by side; ``told`` is used up."""
+    told.sort(key=lambda one: one[1].resource_type, reverse=True)
     lot: list[tuple[int, Row]] = []
     held = 0
-    for one in told:
+    while told:
+        one = told.pop()
         lot.append(one)
         held += len(one[1].data)
         if held >= _BATCH:
@@ -159,7 +167,7 @@ def _rows(work: _Work, some: Sequence[tuple[int, Row]], lines: Lines, batch: Typ
     failures += late.refused
     for failure in failures:
         number, row = some[rows[failure.row]]
-        work.refuse(number, row.line, kind, failure.fault, failure.check, result)
+        work.refuse(number, row.line, kind, failure.fault, failure.check, row.data, result)
         result.add(number, kind, 0, 1)
     for late_row in late.discarded:
         result.add(numbers[late_row], kind, 0, 0, 1)
@@ -172,7 +180,7 @@ def _rows(work: _Work, some: Sequence[tuple[int, Row]], lines: Lines, batch: Typ
     kept = accepted_rows(frame, gone)
     if kept.height:
         result.saw(kind, without(own, gone))
-        result.tables[table.name] = joined(result.tables.get(table.name), narrow(kept))
+        result.rows.append((table.name, narrow(kept)))
         if work.options.fhir:
             left = set(gone)
             written = _fhir(work, kind, [some[row] for place, row in enumerate(rows) if place not in left])

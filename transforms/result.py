@@ -22,6 +22,7 @@ class ChunkResult:
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    rows: list[tuple[str, pl.DataFrame]] = field(default_factory=list)  # by table, more accepted rows, frame by frame
     patches: list[tuple[str, pl.DataFrame]] = field(default_factory=list)  # by table, rows that say only what changed
     segments: list[pl.DataFrame] = field(default_factory=list)  # of HL7 v2, that are kept as they came
     sections: list[pl.DataFrame] = field(default_factory=list)  # parts of documents, that are kept as they came
