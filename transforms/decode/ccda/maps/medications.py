@@ -138,8 +138,8 @@ def _dosage(draft: Draft, node: Node) -> Json | None:
         "patientInstruction": "\n".join(told),
         "timing": _timing(draft, node),
         "asNeededBoolean": True if node.one("precondition") is not None else None,
-        "site": concept(node.one("approachSiteCode"), draft.narrative, null=False),
-        "route": concept(node.one("routeCode"), draft.narrative, null=False),
+        "site": concept(node.one("approachSiteCode"), draft.narrative),
+        "route": concept(node.one("routeCode"), draft.narrative),
         "doseAndRate": [one]
         if (one := made({**_amount(draft, dose, "dose"), **_amount(draft, rate, "rate")}))
         else None,

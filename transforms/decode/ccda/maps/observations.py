@@ -68,12 +68,10 @@ def observation(draft: Draft, node: Node, category: str | None) -> str | None:
         "code": code,
         "subject": draft.subject(),
         "performer": performers(draft, node) or _by(draft, node),
-        "interpretation": [
-            one for each in node.all("interpretationCode") if (one := concept(each, draft.narrative, null=False))
-        ],
+        "interpretation": [one for each in node.all("interpretationCode") if (one := concept(each, draft.narrative))],
         "note": notes(draft, node),
-        "bodySite": concept(node.one("targetSiteCode"), draft.narrative, null=False),
-        "method": concept(node.one("methodCode"), draft.narrative, null=False),
+        "bodySite": concept(node.one("targetSiteCode"), draft.narrative),
+        "method": concept(node.one("methodCode"), draft.narrative),
         "specimen": next(iter(specimens(draft, node)), None),
         "referenceRange": reference_ranges(draft, node),
     }

@@ -47,7 +47,7 @@ def planned(draft: Draft, node: Node) -> bool:
         "requester": last_author(draft, by),
         "performer": performers(draft, node),
         "reasonCode": reasons(draft, node),
-        "bodySite": [one for each in node.all("targetSiteCode") if (one := concept(each, draft.narrative, null=False))],
+        "bodySite": [one for each in node.all("targetSiteCode") if (one := concept(each, draft.narrative))],
         "note": notes(draft, node),
     }
     fields |= timing(node.one("effectiveTime"), "occurrence")

@@ -40,7 +40,7 @@ def procedure(draft: Draft, node: Node) -> bool:
         "performer": performing(draft, node),
         "location": places[0] if places else None,
         "reasonCode": reasons(draft, node),
-        "bodySite": [one for each in node.all("targetSiteCode") if (one := concept(each, draft.narrative, null=False))],
+        "bodySite": [one for each in node.all("targetSiteCode") if (one := concept(each, draft.narrative))],
         "note": notes(draft, node),
     }
     fields |= timing(node.one("effectiveTime"), "performed")

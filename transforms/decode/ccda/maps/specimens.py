@@ -37,7 +37,7 @@ def _collection(draft: Draft, node: Node) -> Json | None:
         for procedure in component.all("procedure"):
             code = procedure.one("code")
             if code is not None and code.get("code") == _COLLECTION:
-                site = concept(procedure.one("targetSiteCode"), draft.narrative, null=False)
+                site = concept(procedure.one("targetSiteCode"), draft.narrative)
                 at = moment(procedure.one("effectiveTime"))
                 return made({"bodySite": site, "collectedDateTime": at}) or None
     return None
