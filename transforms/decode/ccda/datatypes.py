@@ -115,8 +115,8 @@ def earliest(nodes: Iterable[Node]) -> str | None:
 
 def coding(node: Node) -> Json | None:
     """The code of a CD without its translations; None when it has none."""
-    code = node.get("code")
-    if code is None:
+    code = (node.get("code") or "").strip()  # a code has no white space around it (FHIR R4 2.24.0.1)
+    if not code:
         return None
     system = node.get("codeSystem")
     return made(

@@ -174,9 +174,9 @@ class _Reading:
             read_entry(draft, node)
         elif node.name == "recordTarget":
             header.patient(draft, node.one("patientRole"))
-        elif node.name == "custodian":
-            organization(draft, node.one("assignedCustodian", "representedCustodianOrganization"))
-        elif node.name in _HEADER_PARTS and practitioner(draft, node.one(*_HEADER_PARTS[node.name])):
-            return
-        elif node.children:
+        else:
+            if node.name == "custodian":
+                organization(draft, node.one("assignedCustodian", "representedCustodianOrganization"))
+            elif node.name in _HEADER_PARTS:
+                practitioner(draft, node.one(*_HEADER_PARTS[node.name]))
             draft.keep(node, Kept.HEADER)

@@ -86,6 +86,15 @@ def test_no_known_allergies(kind: str, code: str) -> None:
     assert [one["code"] for one in found["code"]["coding"]] == [code]
 
 
+def test_not_allergic_to_anything() -> None:
+    """An agent that stands for all substances, or all drugs, is no agent of its own."""
+    for agent, code in (("105590001", "716186003"), ("410942007", "409137002")):
+        data = document(section("48765-2", allergy(coded(agent, element="code"), attributes=NEGATED)))
+        found = only(data, "AllergyIntolerance")
+        assert [one["code"] for one in found["code"]["coding"]] == [code]
+        assert "verificationStatus" not in found
+
+
 def test_not_allergic_to_something() -> None:
     """Refuted, with the substance."""
     data = document(section("48765-2", allergy(coded("7980", RXNORM, "code"), attributes=NEGATED)))

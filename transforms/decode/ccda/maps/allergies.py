@@ -57,6 +57,13 @@ _NONE_KNOWN = {
     "420134006": ("716186003", "No known allergy"),
     "59037007": ("409137002", "No known drug allergy"),
 }
+# SNOMED CT: agents that stand for all of their kind (substance; drug; food, edible substance), and the allergy meant.
+_ANY_AGENT = {
+    "105590001": "419199007",
+    "410942007": "416098002",
+    "255620007": "414285001",
+    "762766007": "414285001",
+}
 
 
 def concern(draft: Draft, act: Node) -> bool:
@@ -81,7 +88,11 @@ def _allergy(draft: Draft, node: Node, act: Node | None) -> str | None:
         return None
     kinds = [str(one["code"]) for one in codings(value)] if value is not None else []
     code, refuted = concept(agent, draft.narrative), False
-    if not says(agent, draft.narrative):
+    every = _ANY_AGENT.get((agent.get("code") if agent is not None else None) or "")
+    if every is not None and node.negated:
+        narrower = [kind for kind in kinds if every == "419199007" and kind in _NONE_KNOWN]
+        code = fixed(_SNOMED, *_NONE_KNOWN[narrower[0] if narrower else every])
+    elif not says(agent, draft.narrative):
         code = _named(agents)
         if node.negated:
             none = next((_NONE_KNOWN[kind] for kind in kinds if kind in _NONE_KNOWN), None)

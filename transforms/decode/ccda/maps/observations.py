@@ -19,20 +19,29 @@ from transforms.decode.ccda.datatypes import (
     timing,
 )
 from transforms.decode.ccda.draft import Draft, Kept
-from transforms.decode.ccda.maps.parts import coded, notes, read_all, related, status_of
+from transforms.decode.ccda.maps.parts import CCDA, coded, notes, read_all, related, status_of
 from transforms.decode.ccda.maps.people import authors, performers, practitioner
 from transforms.decode.ccda.maps.specimens import specimens
 from transforms.decode.ccda.maps.values import reference_ranges, value_of
 from transforms.decode.ccda.node import Node
 
 LABORATORY, VITALS, SOCIAL, SURVEY, EXAM = "laboratory", "vital-signs", "social-history", "survey", "exam"
+PROCEDURE = "procedure"
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
-_DISPLAYS = {LABORATORY: "Laboratory", VITALS: "Vital Signs", SOCIAL: "Social History", SURVEY: "Survey", EXAM: "Exam"}
+_DISPLAYS = {
+    LABORATORY: "Laboratory",
+    VITALS: "Vital Signs",
+    SOCIAL: "Social History",
+    SURVEY: "Survey",
+    EXAM: "Exam",
+    PROCEDURE: "Procedure",
+}
 _SECTION = "http://terminology.hl7.org/CodeSystem/v2-0074"
 _LOINC = "http://loinc.org"
 _PANEL = ("85353-1", "Vital signs, weight, height, head circumference, oxygen saturation and BMI panel")
 _PREGNANCY = "2.16.840.1.113883.10.20.15.3.8"
 _INTENTION = "2.16.840.1.113883.10.20.22.4.281"  # of pregnancy: its mood is a wish, and it is one that was told
+_ASSESSMENTS = frozenset((f"{CCDA}69", f"{CCDA}138"))
 _PREGNANCY_CODE = ("82810-3", "Pregnancy status")
 _DELIVERY_CODE = "11778-8"
 # ConceptMaps CF-ResultStatus and CF-ResultReportStatus, which are alike
@@ -80,16 +89,20 @@ def observation(draft: Draft, node: Node, category: str | None) -> str | None:
     fields["component"] = _components(draft, node)
     fields["hasMember"] = [
         {"reference": member}
-        for relation in ("COMP", "SPRT")
+        for relation in ("COMP", "SPRT", "SUBJ")
         for one in related(node, "observation", relation)
-        if _is_own(one) and (member := observation(draft, one, category))
+        if _is_own(one, relation) and (member := observation(draft, one, category))
     ]
     draft.why = Kept.UNMAPPED
     return draft.add("Observation", node, fields, _first_code(code))
 
 
-def _is_own(node: Node) -> bool:
-    """Whether a related observation is one of its own: it has a code that is not merely an assertion, and a value."""
+def _is_own(node: Node, relation: str) -> bool:
+    """Whether a related observation is one of its own: it has a code that is not merely an assertion, and a value; as
+    the subject (SUBJ) only assessments do not merely qualify the other.
+    """
+    if relation == "SUBJ" and not _ASSESSMENTS.intersection(node.templates):
+        return False
     code = node.one("code")
     return code is not None and (code.get("code") or "ASSERTION") != "ASSERTION" and node.one("value") is not None
 

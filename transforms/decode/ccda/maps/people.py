@@ -22,13 +22,15 @@ from transforms.decode.ccda.node import Node
 
 def practitioner(draft: Draft, entity: Node | None, person: str = "assignedPerson") -> Json | None:
     """A Reference to the Practitioner of an assigned entity or author; None for a device or when nobody is named."""
-    if entity is None or entity.one("assignedAuthoringDevice") is not None:
+    if entity is None:
+        return None
+    organization(draft, entity.one("representedOrganization"))
+    if entity.one("assignedAuthoringDevice") is not None:
         return None
     told = first_id(entity)
     names = listed((entity.one(person) or entity).all("name"), human_name)
     if told is None and not names:
         return None
-    organization(draft, entity.one("representedOrganization"))
     key = told or ("named", draft.origin, repr(names))
     fields = {
         "identifier": identifiers(entity),

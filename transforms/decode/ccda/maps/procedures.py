@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from transforms.decode.ccda.datatypes import Json, concept, identifiers, says, timing
 from transforms.decode.ccda.draft import Draft, Kept
+from transforms.decode.ccda.maps.observations import PROCEDURE, observation
 from transforms.decode.ccda.maps.parts import notes, reasons, status_of
 from transforms.decode.ccda.maps.people import authors, last_author, location, performing
+from transforms.decode.ccda.maps.values import value_of
 from transforms.decode.ccda.node import Node
 
 # ConceptMap CF-ProcedureStatus
@@ -45,4 +47,6 @@ def procedure(draft: Draft, node: Node) -> bool:
     }
     fields |= timing(node.one("effectiveTime"), "performed")
     draft.add("Procedure", node, fields)
+    if node.name == "observation" and value_of(draft, node.one("value")):
+        observation(draft, node, PROCEDURE)  # what was found, for which a Procedure has no place
     return True
