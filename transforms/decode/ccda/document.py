@@ -103,7 +103,9 @@ class _Reading:
             name = name_of(child.tag)
             body = child.find(f"{{{V3}}}structuredBody") if name == "component" else None
             if body is None:
-                root.children.setdefault(name, []).append(node_of(child))
+                read = name in header.READ or name in header.PARTLY_READ
+                node = node_of(child) if read else Node(name, {}, "", child)
+                root.children.setdefault(name, []).append(node)
         header.begin(self.draft, root)
         for part in root.every():
             if part.name not in header.READ:

@@ -13,6 +13,8 @@ V3 = "urn:hl7-org:v3"
 SDTC = "urn:hl7-org:sdtc"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 _DEEPEST = 100  # elements of an entry within each other; real entries stay below 40
+# Elements that may have text beside elements (CDA R2: ED, ST, AD, EN); all others have one or the other.
+_MIXED = frozenset(("text", "originalText", "value", "title", "addr", "name", "desc", "telecom"))
 _NONE: tuple[Node, ...] = ()
 
 
@@ -93,17 +95,20 @@ def node_of(element: etree._Element, depth: int = 0) -> Node:
         if key[0] == "{":
             attributes = _plain(attributes)
             break
-    text = element.text
-    node = Node(name_of(element.tag), attributes, text.strip() if text else "", element)
+    name = name_of(element.tag)
+    node = Node(name, attributes, "", element)
     children = node.children
+    mixed = name in _MIXED
     for child in element:
         made = node_of(child, depth + 1)
         if made.name in children:
             children[made.name].append(made)
         else:
             children[made.name] = [made]
-        if child.tail and (tail := child.tail.strip()):
+        if mixed and child.tail and (tail := child.tail.strip()):
             node.text = f"{node.text} {tail}" if node.text else tail
+    if (mixed or not children) and (text := element.text) and (text := text.strip()):
+        node.text = f"{text} {node.text}" if node.text else text
     return node
 
 

@@ -31,6 +31,7 @@ READ = frozenset(
     | {"languageCode", "setId", "versionNumber", "recordTarget", "author", "custodian", "componentOf"}
     | {"legalAuthenticator", "relatedDocument", "component"}
 )
+PARTLY_READ = frozenset(("documentationOf",))
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 _EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
 _ROLE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
