@@ -210,6 +210,15 @@ def test_replay_of_a_document(clinmart: Clinmart, mart: Path, tmp_path: Path) ->
     assert query(mart, "SELECT value_number FROM history.observation") == [(4.0,)]
 
 
+def test_refresh_passes_over_documents(clinmart: Clinmart, mart: Path, tmp_path: Path) -> None:
+    """Their rows stay what they are, and are counted as left."""
+    load(clinmart, mart, written(tmp_path / "a.xml", labs()))
+    before = contents(mart)
+    done = clinmart("refresh", "observation", "--mart", mart, "--json")
+    assert (done.code, done.json["refreshed"], done.json["left"]) == (0, 0, 1), done.err
+    assert contents(mart) == before
+
+
 def test_too_long(clinmart: Clinmart, mart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document above the limit is refused; its beginning is kept."""
     from sources.source import ReadLimits
