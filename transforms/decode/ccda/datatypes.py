@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 
@@ -47,6 +48,7 @@ _IDENTIFIER_SYSTEMS = {
 }
 _URI = "urn:ietf:rfc:3986"
 _NUMBER = re.compile(r"([-+]?)0*(\d*)(?:\.(\d*))?(?:[eE]([-+]?\d{1,3}))?")
+_ROOTS = 4096  # of identifiers that are remembered
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _ISO = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(Z|[-+]\d{2}:?\d{2})?)?)?")
@@ -212,7 +214,7 @@ def identifier(node: Node) -> Json | None:
     root, extension = node.get("root"), node.get("extension")
     if node.null or not root:
         return None
-    uri = f"urn:uuid:{root.lower()}" if _UUID.fullmatch(root) else f"urn:oid:{root}" if _OID.fullmatch(root) else root
+    uri = _uri(root)
     if extension is None:
         return {"system": _URI, "value": uri}
     return made(
@@ -222,6 +224,14 @@ def identifier(node: Node) -> Json | None:
             "assigner": made({"display": node.get("assigningAuthorityName")}),
         }
     )
+
+
+@functools.lru_cache(_ROOTS)
+def _uri(root: str) -> str:
+    """The URI of an OID or UUID."""
+    if _UUID.fullmatch(root):
+        return f"urn:uuid:{root.lower()}"
+    return f"urn:oid:{root}" if _OID.fullmatch(root) else root
 
 
 def identifiers(node: Node) -> list[Json]:

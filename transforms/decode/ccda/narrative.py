@@ -10,7 +10,7 @@ from transforms.decode.ccda.node import Node, name_of
 
 _BREAKS = frozenset(("br", "paragraph", "item", "tr", "caption", "table", "list", "thead", "tbody"))
 _CELLS = frozenset(("td", "th"))
-_PLACES = ("ID", "id", "xml:id")
+_PLACES = ("ID", "id")
 
 
 class Narrative:

@@ -11,7 +11,7 @@ from schemas.reasons import Reason
 
 V3 = "urn:hl7-org:v3"
 SDTC = "urn:hl7-org:sdtc"
-_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _DEEPEST = 100  # elements of an entry within each other; real entries stay below 40
 # Elements that may have text beside elements (CDA R2: ED, ST, AD, EN); all others have one or the other.
 _MIXED = frozenset(("text", "originalText", "value", "title", "addr", "name", "desc", "telecom"))
@@ -91,10 +91,8 @@ def node_of(element: etree._Element, depth: int = 0) -> Node:
     if depth > _DEEPEST:
         raise DocumentFault(Reason.XML_TOO_DEEP, element.sourceline or 1)
     attributes = dict(element.items())
-    for key in attributes:
-        if key[0] == "{":
-            attributes = _plain(attributes)
-            break
+    if _XSI_TYPE in attributes:
+        attributes["xsi:type"] = attributes.pop(_XSI_TYPE).rpartition(":")[2]
     name = name_of(element.tag)
     node = Node(name, attributes, "", element)
     children = node.children
@@ -121,15 +119,3 @@ def name_of(tag: str) -> str:
     if space == V3:
         return local
     return f"sdtc:{local}" if space == SDTC else tag
-
-
-def _plain(attributes: dict[str, str]) -> dict[str, str]:
-    made = {}
-    for key, value in attributes.items():
-        if key == _XSI + "type":
-            made["xsi:type"] = value.rpartition(":")[2]
-        elif key[0] == "{":
-            made.setdefault(key.rpartition("}")[2], value)
-        else:
-            made[key] = value
-    return made
