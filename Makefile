@@ -42,6 +42,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.codes
 	$(BIN)/python -m benchmarks.mllp
 	$(BIN)/python -m benchmarks.merge
+	$(BIN)/python -m benchmarks.ccda
 
 torture: setup
 	$(BIN)/python -m benchmarks.torture

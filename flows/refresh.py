@@ -16,8 +16,9 @@ from flows.session import LoadSession, Read, open_session_of, receipt_name
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk, Worker
 from schemas.errors import ClinmartError, StorageError, UsageError
+from schemas.formats import Format
 from schemas.lateness import Lateness
-from schemas.records import Counts, Partition, StagedUnit
+from schemas.records import Chunk, Counts, Partition, StagedUnit
 from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.manifest import Manifest
@@ -182,6 +183,12 @@ class _Aimed(Worker):
             tables, views, other.stage, other.source, other.sampling, other.preferred, Lateness(), other.crosswalk
         )
         self._base = target.base
+
+    def _transformed(self, chunks: Sequence[Chunk], form: Format, as_of: datetime) -> ChunkResult:
+        """Messages and documents are passed over: their zone and character set are those of their own load."""
+        if form is not Format.FHIR:
+            return ChunkResult(parts=[{} for _ in chunks])
+        return super()._transformed(chunks, form, as_of)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         result.tables = {name: rows for name, rows in result.tables.items() if name == self._base}

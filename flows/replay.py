@@ -13,6 +13,7 @@ from flows.worker import StagedChunk
 from schemas.errors import UsageError
 from schemas.reasons import Reason
 from schemas.records import Attempt, Chunk, ChunkKind, Counts, LoadReport, Rejection
+from sources.content import is_xml
 from stores.mart import Mart
 from stores.quarantine import State
 from stores.replays import Selection, Waiting, chosen, cut_short, lines
@@ -106,8 +107,8 @@ class _Replay:
             """Rejections at the place of their lines; those that stand in the quarantine already are taken out."""
             others = []
             for rejection in rejections:
-                # Of a message the offset is its number, for its segments have lines of their own.
-                line = found[(rejection.offset if _is_message(rejection.payload) else rejection.line) - 1]
+                # Of a message or document the offset is its number, for its parts have lines of their own.
+                line = found[(rejection.line if _kind_of(rejection.payload) is None else rejection.offset) - 1]
                 there = replace(rejection, uri=line.uri, line=line.line, offset=line.byte_offset)
                 again = quarantine_id(self._session.settings.source, there) == line.quarantine_id
                 if again or (line.view and rejection.view is None):
@@ -152,23 +153,26 @@ def _kind(line: Waiting) -> tuple[datetime, bool]:
     return line.as_of, line.reason == Reason.SAMPLE_INVALID
 
 
-def _how(line: Waiting) -> tuple[bool, bool]:
-    """Whether a line is a message of HL7 v2, and whether it has a chunk of its own."""
-    return _is_message(line.payload), line.resolved is not None
+def _how(line: Waiting) -> tuple[ChunkKind | None, bool]:
+    """What a line is when it is more than a line, and whether it has a chunk of its own."""
+    return _kind_of(line.payload), line.resolved is not None
 
 
-def _is_message(payload: bytes) -> bool:
-    return payload.lstrip(b" \t\r\n\x0b").startswith(b"MSH")
+def _kind_of(payload: bytes) -> ChunkKind | None:
+    """A message of HL7 v2 or a C-CDA document; None for a line."""
+    if payload.lstrip(b" \t\r\n\x0b").startswith(b"MSH"):
+        return ChunkKind.HL7V2
+    return ChunkKind.CCDA if is_xml([payload]) else None
 
 
 def _chunks(found: Sequence[Waiting]) -> Iterator[Chunk]:
     """The lines as chunks, numbered from 1; those that had a Bundle each as an entry with its own references."""
     numbered = enumerate(found, 1)
-    for (message, alone), some in itertools.groupby(numbered, key=lambda pair: _how(pair[1])):
-        if message:
+    for (kind, alone), some in itertools.groupby(numbered, key=lambda pair: _how(pair[1])):
+        if kind is not None:
             for number, line in some:
                 size = len(line.payload)
-                yield Chunk("", number, number, line.payload, ChunkKind.HL7V2, (number,), lengths=(size,))
+                yield Chunk("", number, number, line.payload, kind, (number,), lengths=(size,))
             continue
         if not alone:
             together = list(some)

@@ -14,7 +14,7 @@ from flows.session import LoadSession, Read, open_session
 from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import IntegrityError
-from schemas.records import Chunk, LoadReport, Partition
+from schemas.records import Chunk, ChunkKind, LoadReport, Partition
 from sources.source import Reading, Source
 from stores.tail import TailReceipt
 
@@ -31,6 +31,8 @@ class Progress:
 
 
 _A_TYPE = 256 * 1024  # bytes whose work takes as long as what is done once for every type
+
+_XML_WEIGHT = 3  # bytes of a document to one of the rows that are made of it
 
 _Item = TypeVar("_Item")
 Watcher = Callable[[Progress], None]
@@ -98,7 +100,7 @@ class _Together:
 
     def add(self, part: _Open) -> None:
         self.parts.append(part)
-        self.size += sum(len(chunk.data) for chunk in part.small)
+        self.size += sum(map(_weight, part.small))
 
     def spread(self, hands: int) -> list[_Together]:
         """The same in as many lots of about equal size, the largest parts first; fewer when there are fewer parts."""
@@ -106,6 +108,11 @@ class _Together:
         for part in sorted(self.parts, key=lambda part: part.partition.size, reverse=True):
             min(lots, key=lambda lot: lot.size + len(lot.parts) * _A_TYPE).add(part)
         return lots
+
+
+def _weight(chunk: Chunk) -> int:
+    """About how many bytes of rows a chunk becomes."""
+    return len(chunk.data) // (_XML_WEIGHT if chunk.kind is ChunkKind.CCDA else 1)
 
 
 class _Drained(Exception):
@@ -173,7 +180,7 @@ class _Run:
         async for item in opened.reading:
             if self._drain.asked:
                 raise _Drained
-            if isinstance(item, Chunk) and not opened.tasks and sum(len(c.data) for c in kept) < self._enough // 4:
+            if isinstance(item, Chunk) and not opened.tasks and sum(map(_weight, kept)) < self._enough // 4:
                 kept.append(item)
                 continue
             for early in (*kept, item):

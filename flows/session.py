@@ -212,6 +212,7 @@ class LoadSession:
             unit.findings += chunk.findings
             unit.codes += chunk.codes
             unit.segments += chunk.segments
+            unit.sections += chunk.sections
             unit.fhir += chunk.fhir
             for kind, rows in chunk.sampled.items():
                 unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
@@ -319,7 +320,8 @@ class LoadSession:
         self._mart.note(connection)
         self._accounted.update(receipt.partition for receipt in unit.receipts)
         rows = (*unit.tables, *unit.deletes, *unit.views)
-        self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes + unit.segments)
+        kept = unit.segments + unit.sections
+        self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes + kept)
 
 
 _Session = TypeVar("_Session", bound=LoadSession)

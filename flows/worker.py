@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.crosswalk import Crosswalk
+from schemas.formats import Format
 from schemas.lateness import Lateness
 from schemas.records import Chunk, ChunkKind, Counts, OversizedLine, Rejection, StagedTable, total_of
 from schemas.table import Table
@@ -20,6 +21,7 @@ from stores.staging import Stage
 from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
 from transforms.decode.fhir import Decoder
+from transforms.documents import transform_documents
 from transforms.messages import MessageOptions, transform_messages
 from transforms.partition import Tools, refuse_oversized, transform_together
 from transforms.result import ChunkResult
@@ -44,8 +46,9 @@ class StagedChunk:
     sampled: dict[str, int] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
     segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
+    sections: list[str] = field(default_factory=list)  # Parquet files of parts of documents that are kept as they came
     fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
-    inputs: list[dict[str, Counts]] = field(default_factory=list)  # HL7 v2 messages of each chunk, by type
+    inputs: list[dict[str, Counts]] = field(default_factory=list)  # messages and documents of each chunk, by type
     unrouted: list[int] = field(default_factory=list)  # of each chunk, messages that no rule takes
     held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
     late: dict[str, int] = field(default_factory=dict)
@@ -55,7 +58,7 @@ class StagedChunk:
     def paths(self) -> list[str]:
         """All files of the chunk."""
         rows = [t.path for t in (*self.tables, *self.deletes, *self.views)] + [path for _, path in self.fhir]
-        return rows + self.rejections + self.findings + self.codes + self.segments
+        return rows + self.rejections + self.findings + self.codes + self.segments + self.sections
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -78,19 +81,9 @@ class StagedChunk:
 def together(staged: Sequence[StagedChunk]) -> StagedChunk:
     """Chunks that were staged one after the other, as one."""
     made = StagedChunk()
+    lists = ("tables", "deletes", "views", "rejections", "findings", "codes", "segments", "sections", "fhir")
     for one in staged:
-        for name in (
-            "tables",
-            "deletes",
-            "views",
-            "rejections",
-            "findings",
-            "codes",
-            "segments",
-            "fhir",
-            "held",
-            "unrouted",
-        ):
+        for name in (*lists, "held", "unrouted"):
             getattr(made, name).extend(getattr(one, name))
         made.parts += one.parts
         made.inputs += one.inputs or [{} for _ in one.parts]
@@ -106,8 +99,12 @@ def together(staged: Sequence[StagedChunk]) -> StagedChunk:
     return made
 
 
-def _are_messages(chunk: Chunk) -> bool:
-    return chunk.kind is ChunkKind.HL7V2
+def _format(chunk: Chunk) -> Format:
+    """What a chunk is transformed as."""
+    return _FORMATS.get(chunk.kind, Format.FHIR)
+
+
+_FORMATS = {ChunkKind.HL7V2: Format.HL7V2, ChunkKind.CCDA: Format.CCDA}
 
 
 class Worker:
@@ -151,28 +148,31 @@ class Worker:
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
         """Stage several small chunks as if they were one."""
         staged = [
-            self._staged(self._transformed(list(alike), messages, as_of), as_of)
-            for messages, alike in itertools.groupby(chunks, key=_are_messages)
+            self._staged(self._transformed(list(alike), form, as_of), as_of)
+            for form, alike in itertools.groupby(chunks, key=_format)
         ]
         return staged[0] if len(staged) == 1 else together(staged)
 
-    def _transformed(self, chunks: Sequence[Chunk], messages: bool, as_of: datetime) -> ChunkResult:
-        if messages:
+    def _transformed(self, chunks: Sequence[Chunk], form: Format, as_of: datetime) -> ChunkResult:
+        if form is Format.CCDA:
+            return transform_documents(chunks, self._tools(), as_of, self.messages)
+        if form is Format.HL7V2:
             return transform_messages(chunks, self._tools(), as_of, self.messages)
         return transform_together(chunks, self._tools(), as_of)
 
     def run_again(self, chunks: Sequence[Chunk], as_of: datetime, placed: Placed) -> StagedChunk:
         """Stage chunks that are made of quarantined lines; what is refused is staged as ``placed`` makes of it."""
         staged = []
-        for messages, alike in itertools.groupby(chunks, key=_are_messages):
-            result = self._transformed(list(alike), messages, as_of)
+        for form, alike in itertools.groupby(chunks, key=_format):
+            result = self._transformed(list(alike), form, as_of)
             result.rejections = placed(result.rejections)
             staged.append(self._staged(result, as_of))
         return staged[0] if len(staged) == 1 else together(staged)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
+        tables = [staged for name, rows in result.rows for staged in self.stage.write_tables({name: rows})]
         return StagedChunk(
-            tables=self.stage.write_tables(result.tables) + self.stage.write_patches(result.patches),
+            tables=self.stage.write_tables(result.tables) + tables + self.stage.write_patches(result.patches),
             deletes=self.stage.write_deletes(result.deletes),
             views=self.stage.write_views(result.views),
             views_refused=result.views_refused,
@@ -183,6 +183,7 @@ class Worker:
             sampled=result.sampled,
             codes=self.stage.write_codes(result.codes),
             segments=self.stage.write_segments(result.segments),
+            sections=self.stage.write_sections(result.sections),
             fhir=self.stage.write_fhir(result.fhir),
             inputs=result.inputs or [{} for _ in result.parts],
             held=[result.held[chunk] for chunk in range(len(result.parts))],

@@ -28,7 +28,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("seconds", "DOUBLE", "Wall time."),
         Column("resources", COUNTS_DTYPE, "Dispositions by resource type."),
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
-        Column("inputs", COUNTS_DTYPE, "Dispositions of HL7 v2 messages by their type."),
+        Column("inputs", COUNTS_DTYPE, "Dispositions of HL7 v2 messages and C-CDA documents by their type."),
         Column("late", 'STRUCT(resource_type VARCHAR, "rows" BIGINT)[]', "Rows and deletes that came late, by type."),
         Column(
             "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
@@ -61,7 +61,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("refused", "VARCHAR[]", "The `quarantine_id` of each of its lines that was quarantined then."),
         Column("held", "BIGINT", "Lines that were late and not let in; with `--late-policy merge` it is read again."),
         Column("commit_id", "VARCHAR", "The commit that brought it in."),
-        Column("inputs", COUNTS_DTYPE, "HL7 v2 messages read and quarantined by their type."),
+        Column("inputs", COUNTS_DTYPE, "HL7 v2 messages and C-CDA documents read and quarantined by their type."),
         Column(
             "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
         ),
@@ -225,6 +225,34 @@ SEGMENT_COLUMNS: tuple[Column, ...] = (
     Column("text", "VARCHAR", "The segment as sent, in UTF-8.", phi=True),
     Column(
         "unread", "INTEGER[]", "Numbers of its fields that stand in no table; null where that is the whole segment."
+    ),
+    Column("uri", "VARCHAR", "The file."),
+    Column("line", "BIGINT", "1-based line in the file."),
+)
+
+# Parts of C-CDA documents that no table has, as they came, so that nothing is dropped.
+SECTION_TABLE = "document_section"
+SECTION_COLUMNS: tuple[Column, ...] = (
+    Column("source", "VARCHAR", "Name of the source."),
+    Column("load_id", "VARCHAR", "The load that brought it in."),
+    Column("document_hash", "BLOB", "SHA-256 of the document that it stands in."),
+    Column("ordinal", "INTEGER", "Its number among the parts of the document that stand here, from 1 on."),
+    Column("document_id", "VARCHAR", "Root and extension of the document's id, with ^ between them."),
+    Column("document_type", "VARCHAR", "LOINC code of the document; fragment when it is only a part of one."),
+    Column("patient_id", "VARCHAR", "Id of the patient's row.", phi=True),
+    Column(
+        "reason",
+        "VARCHAR",
+        "narrative_only, unmapped, negated (it says that something is not so), none_known, null (nullFlavor), note or "
+        "header.",
+    ),
+    Column("section_code", "VARCHAR", "LOINC code of its section."),
+    Column("section_title", "VARCHAR", "Title of its section."),
+    Column("template_id", "VARCHAR", "Root of its first templateId."),
+    Column("element", "VARCHAR", "Name of the element."),
+    Column("text", "VARCHAR", "The narrative of a section or note as plain text.", phi=True),
+    Column(
+        "xml", "VARCHAR", "The element whole; base64 texts above 1 MB are replaced by their size and hash.", phi=True
     ),
     Column("uri", "VARCHAR", "The file."),
     Column("line", "BIGINT", "1-based line in the file."),

@@ -11,3 +11,4 @@ class Format(StrEnum):
     AUTO = "auto"
     FHIR = "fhir"
     HL7V2 = "hl7v2"
+    CCDA = "ccda"

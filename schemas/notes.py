@@ -52,6 +52,12 @@ class Note(StrEnum):
         "The message is UTF-8 throughout, and is read as the set of single bytes that MSH-18 or --charset names.",
     )
 
+    # Documents.
+    DOCUMENT_MENDED = (
+        "document_mended",
+        "It is a part of a C-CDA document, or one that does not declare its namespaces; it was read as if it did.",
+    )
+
     # Versions.
     VERSION_CONFLICT = (
         "version_conflict",

@@ -57,6 +57,21 @@ class Reason(StrEnum):
     REJECTED_BY_RULE = "rejected_by_rule", "A rule of --routes rejects messages with such a header."
     UNKNOWN_CHARSET = "unknown_charset", "MSH-18 names a character set that is not known; name it with --charset."
 
+    # C-CDA documents as bytes and as XML.
+    MALFORMED_XML = "malformed_xml", "The document is not XML: cut short, a bracket that is not closed, other text."
+    DOCTYPE = (
+        "doctype",
+        "The document has a DOCTYPE, through which entities could change or hide its text; CDA has no use for one.",
+    )
+    UNDECLARED_PREFIX = "undeclared_prefix", "An element or attribute has a prefix that no namespace is declared for."
+    XML_TOO_DEEP = "xml_too_deep", "Elements stand deeper within each other than documents have reason to."
+    XML_TEXT_TOO_LONG = "xml_text_too_long", "A text or attribute of the document has more than 10 MB."
+    NO_DOCUMENT = "no_document", "The XML is no ClinicalDocument of CDA and no part of one."
+    DOCUMENT_TOO_LONG = (
+        "document_too_long",
+        "The document is longer than the reader's limit; only its beginning is kept.",
+    )
+
     # Which resource it is.
     NO_RESOURCE_TYPE = "no_resource_type", "The object has no resourceType."
     UNKNOWN_RESOURCE_TYPE = "unknown_resource_type", "The resourceType is not a type of FHIR R4."

@@ -32,12 +32,13 @@ VIEW_CHECK = "view "  # begins the name of the check of a line that only a view 
 
 
 class ChunkKind(StrEnum):
-    """What one line of a chunk is; of ``HL7V2``, what one message is."""
+    """What one line of a chunk is; of ``HL7V2``, what one message is; of ``CCDA``, what the whole chunk is."""
 
     RESOURCE = "resource"  # a FHIR resource (or a whole Bundle) in JSON
     ENTRY = "entry"  # one `Bundle.entry` object of a streamed Bundle
     DELETE = "delete"  # one delete: type, id and perhaps time, with commas between them
     HL7V2 = "hl7v2"  # an HL7 v2 message, its segments ended by carriage returns, line feeds or both
+    CCDA = "ccda"  # a C-CDA document, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Chunk:
 
     An ``HL7V2`` chunk holds whole messages instead, with the bytes around them (frames, batch segments): message ``n``
     has ``lengths[n]`` bytes from ``offsets[n]`` on, which is its offset in the file. A line is what a carriage return,
-    a line feed or both end.
+    a line feed or both end. A ``CCDA`` chunk is the bytes of one document.
     """
 
     uri: str
@@ -183,7 +184,7 @@ class LoadReport:
     unmapped_codes: list[dict[str, Any]] = field(default_factory=list)  # the most frequent of them
     notes: list[str] = field(default_factory=list)  # what the user should know of a load that went well
     kind: str = "load"
-    inputs: dict[str, Counts] = field(default_factory=dict)  # HL7 v2 messages by type
+    inputs: dict[str, Counts] = field(default_factory=dict)  # HL7 v2 messages and documents by type
     unrouted: int = 0  # of them, those that no rule takes, and that are kept whole
     sources: dict[str, LoadReport] = field(default_factory=dict)  # of a load by rules, whose sum this report is
     conflicts: dict[str, int] = field(default_factory=dict)  # pairs of versions in conflict, by type
@@ -306,6 +307,7 @@ class StagedUnit:
     sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
     codes: list[str] = field(default_factory=list)  # Parquet files of CODE_COUNTS
     segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
+    sections: list[str] = field(default_factory=list)  # Parquet files of parts of documents that are kept as they came
     fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
     attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
     refused_again: dict[str, Counts] = field(default_factory=dict)  # a replay's quarantined lines by type

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.formats import Format
 from sources.compressed import Codec
 from sources.hl7v2.marks import BATCH_HEADER, FILE_HEADER, MESSAGE, START_BLOCK
 from sources.skeleton import BLANK
@@ -15,7 +16,9 @@ from sources.structure import is_balanced
 
 LINE_SUFFIXES = (".ndjson", ".jsonl")
 MESSAGE_SUFFIXES = (".hl7", ".hl7v2")
-DATA_SUFFIXES = (*LINE_SUFFIXES, ".json", *MESSAGE_SUFFIXES)
+XML_SUFFIXES = (".xml", ".cda", ".ccda")
+DATA_SUFFIXES = (*LINE_SUFFIXES, ".json", *MESSAGE_SUFFIXES, *XML_SUFFIXES)
+_WIDE = (b"<\0", b"\xff\xfe<\0", b"\0<", b"\xfe\xff\0<")  # an angle bracket of UTF-16, with its mark or without
 _CODEC_SUFFIXES = {Codec.GZIP: ".gz", Codec.ZSTD: ".zst"}
 
 
@@ -30,22 +33,31 @@ class Content(StrEnum):
 
 
 def is_data_name(name: str) -> bool:
-    """True for the names that a folder is searched for: ``.ndjson``, ``.jsonl``, ``.json``, ``.hl7``, ``.hl7v2``, also
-    with ``.gz``, ``.zst``."""
+    """True for the names that a folder is searched for: ``.ndjson``, ``.jsonl``, ``.json``, ``.hl7``, ``.hl7v2``,
+    ``.xml``, ``.cda``, ``.ccda``, also with ``.gz``, ``.zst``."""
     return _without_codec(name).endswith(DATA_SUFFIXES)
-
-
-def is_message_name(name: str) -> bool:
-    """True for the names of files of HL7 v2."""
-    return _without_codec(name).endswith(MESSAGE_SUFFIXES)
 
 
 def is_messages(name: str, blocks: Iterable[bytes]) -> bool:
     """True for HL7 v2: by its name, else when a message, a batch or a frame begins where the content does."""
-    if is_message_name(name):
+    if format_of_name(name) is Format.HL7V2:
         return True
     begins = next((text for block in blocks if (text := block.lstrip(BLANK))), b"")
     return begins.startswith((START_BLOCK, *(mark + b"|" for mark in (MESSAGE, FILE_HEADER, BATCH_HEADER))))
+
+
+def format_of_name(name: str) -> Format:
+    """What a file holds by its name."""
+    plain = _without_codec(name)
+    if plain.endswith(MESSAGE_SUFFIXES):
+        return Format.HL7V2
+    return Format.CCDA if plain.endswith(XML_SUFFIXES) else Format.FHIR
+
+
+def is_xml(blocks: Iterable[bytes]) -> bool:
+    """True for content that begins with an angle bracket, in UTF-8 or UTF-16; nothing else that is read does."""
+    begins = next((text for block in blocks if (text := block.lstrip(BLANK))), b"")
+    return begins.startswith((b"<", *_WIDE))
 
 
 def content_of(name: str, blocks: Iterable[bytes], limits: ReadLimits) -> Content:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schemas.formats import Format
 from schemas.records import Partition
-from sources.content import is_message_name
+from sources.content import format_of_name
 from sources.folder import Selection, manifests_beside, select
 from sources.line_numbers import LineNumbers
 from sources.manifest import Manifest, TransactionTimes
@@ -21,7 +21,7 @@ from sources.stored import local_file
 
 
 class FileSource:
-    """Reads NDJSON, Bundles and single resources, plain or with gzip or Zstandard, and ``$export`` folders.
+    """Reads NDJSON, Bundles, single resources, HL7 v2 and C-CDA, plain, gzip or Zstandard, and ``$export`` folders.
 
     A partition's ``uri`` is an absolute path. The inputs are looked at once, by the first call that needs
     them; :meth:`read` and :meth:`digest` need only the partition. See :func:`sources.folder.select` for
@@ -60,7 +60,7 @@ class FileSource:
         """False for a file of a folder whose name says that it holds something else than was asked for."""
         if self._given is Format.AUTO or any(uri == os.path.abspath(each) for each in self._inputs):  # noqa: PTH100
             return True
-        return is_message_name(uri) == (self._given is Format.HL7V2)
+        return format_of_name(uri) is self._given
 
     def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
         """Start a pass; ``first_line`` numbers the first line of a byte range when the caller knows it."""

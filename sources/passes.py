@@ -14,7 +14,7 @@ from schemas.formats import Format
 from schemas.records import Chunk, ChunkKind, Partition
 from sources.bundles import bundle_pieces, survey
 from sources.compressed import Codec, codec_of, inflate
-from sources.content import Content, content_of, is_messages
+from sources.content import Content, content_of, is_messages, is_xml
 from sources.digest import BackgroundDigest
 from sources.documents import resource_pieces
 from sources.hl7v2.framing import split_messages
@@ -23,6 +23,7 @@ from sources.lines import BLOCK_BYTES, Piece, count_line_feeds, drop_bom, line_b
 from sources.skeleton import BLANK
 from sources.source import ReadLimits
 from sources.stored import StoredFile, stamp, storage_errors
+from sources.xml_document import document_pieces
 
 _MAGIC_BYTES = 4
 
@@ -79,6 +80,10 @@ class Pass:
             text = self._text(raw, codec, digest)
             yield from split_messages(text.blocks, self._uri, self._limits, offset=text.offset)
             return
+        if self._is_document(self._text(raw, codec)):
+            text = self._text(raw, codec, digest)
+            yield from document_pieces(text.blocks, self._uri, self._limits, offset=text.offset)
+            return
         content = content_of(self._uri, self._text(raw, codec).blocks, self._limits)
         if content is Content.DOCUMENT:
             yield from self._document(raw, codec, digest)
@@ -91,6 +96,10 @@ class Pass:
     def _is_messages(self, text: _Text) -> bool:
         given = self._partition.format
         return given is Format.HL7V2 or (given is Format.AUTO and is_messages(self._uri, text.blocks))
+
+    def _is_document(self, text: _Text) -> bool:
+        given = self._partition.format
+        return given is Format.CCDA or (given is Format.AUTO and is_xml(text.blocks))
 
     def _table(self, raw: BinaryIO, codec: Codec | None, digest: BackgroundDigest) -> Iterator[Piece]:
         """The lines of a table of deletes."""
@@ -172,6 +181,8 @@ def plan(
         if codec_of(raw.read(_MAGIC_BYTES), file.uri) is not None or size <= limits.partition_bytes:
             return [whole]
         if given is Format.HL7V2 or (given is Format.AUTO and is_messages(file.uri, _from_start(raw))):
+            return [whole]
+        if given is Format.CCDA or (given is Format.AUTO and is_xml(_from_start(raw))):
             return [whole]
         blocks = _from_start(raw)
         if content_of(file.uri, blocks, limits) is not Content.LINES:

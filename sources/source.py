@@ -22,6 +22,7 @@ class ReadLimits:
     ``partition_bytes``  plain NDJSON files above this are split into byte ranges
     ``line_bytes``       a longer line becomes an :class:`OversizedLine`
     ``entry_bytes``      the same for one entry of a Bundle; None: as ``line_bytes``
+    ``document_bytes``   a longer C-CDA document becomes an :class:`OversizedLine`
     ``max_ratio``        a compressed file that unpacks to more than this many times its size is refused,
                          once it has unpacked to more than ``ratio_floor``
     """
@@ -30,11 +31,12 @@ class ReadLimits:
     partition_bytes: int = 256 * MIB
     line_bytes: int = 16 * MIB
     entry_bytes: int | None = None
+    document_bytes: int = 128 * MIB  # twice the largest documents that are known
     max_ratio: int = 200
     ratio_floor: int = 100_000_000
 
     def __post_init__(self) -> None:
-        for name in ("chunk_bytes", "partition_bytes", "line_bytes", "longest_entry", "max_ratio"):
+        for name in ("chunk_bytes", "partition_bytes", "line_bytes", "longest_entry", "document_bytes", "max_ratio"):
             if getattr(self, name) < 1:
                 raise UsageError(f"the read limit {name} is {getattr(self, name)}; it must be 1 or more")
 

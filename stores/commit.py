@@ -11,7 +11,7 @@ from importlib.metadata import version
 import duckdb
 import polars as pl
 
-from schemas.bookkeeping import BOOKKEEPING, SEGMENT_TABLE
+from schemas.bookkeeping import BOOKKEEPING, SECTION_TABLE, SEGMENT_TABLE
 from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
 from schemas.errors import UsageError
@@ -61,7 +61,7 @@ def commit(
             _replaced(connection, unit.replaces, report, counts, now)
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
-        _segments(connection, unit, report)
+        _kept(connection, unit, report)
         save_codes(connection, unit, report, crosswalk)
         commit_id = number_commit(connection, report, now, len(unit.receipts))
         _insert(connection, "receipt", _receipts(connection, unit, report, now, commit_id))
@@ -226,16 +226,20 @@ def _findings(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: L
         )
 
 
-def _segments(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport) -> None:
-    """Keep segments that no table reads; those of a message that came before are there."""
-    if unit.segments:
-        connection.execute(
-            f"INSERT INTO main.{SEGMENT_TABLE} BY NAME SELECT DISTINCT ON (message_hash, ordinal) "
-            f"{text(report.source)} AS source, {text(report.load_id)} AS load_id, * "
-            f"FROM read_parquet({files(unit.segments)}) s ANTI JOIN "
-            f"(SELECT message_hash, ordinal FROM main.{SEGMENT_TABLE} WHERE source = {text(report.source)}) k "
-            "USING (message_hash, ordinal)"
-        )
+def _kept(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport) -> None:
+    """Keep what no table reads of messages and documents; what came before is there."""
+    for table, paths, whole in (
+        (SEGMENT_TABLE, unit.segments, "message_hash"),
+        (SECTION_TABLE, unit.sections, "document_hash"),
+    ):
+        if paths:
+            connection.execute(
+                f"INSERT INTO main.{table} BY NAME SELECT DISTINCT ON ({whole}, ordinal) "
+                f"{text(report.source)} AS source, {text(report.load_id)} AS load_id, * "
+                f"FROM read_parquet({files(paths)}) s ANTI JOIN "
+                f"(SELECT {whole}, ordinal FROM main.{table} WHERE source = {text(report.source)}) k "
+                f"USING ({whole}, ordinal)"
+            )
 
 
 def _unread(unit: StagedUnit, report: LoadReport) -> list[dict[str, object]]:

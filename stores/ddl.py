@@ -11,7 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from schemas.bookkeeping import BOOKKEEPING, RESOURCE_COLUMNS, SEGMENT_COLUMNS, SEGMENT_TABLE
+from schemas.bookkeeping import (
+    BOOKKEEPING,
+    RESOURCE_COLUMNS,
+    SECTION_COLUMNS,
+    SECTION_TABLE,
+    SEGMENT_COLUMNS,
+    SEGMENT_TABLE,
+)
 from schemas.table import IDENTITY, Column, Element, Table
 from stores.codings import CODED, Coded
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, quoted
@@ -107,6 +114,7 @@ def statements(tables: Sequence[Table], stored: Stored | None = None) -> Iterato
     yield create_table("main", SEGMENT_TABLE, SEGMENT_COLUMNS)
     for column in SEGMENT_COLUMNS:  # a mart may have been made when it had fewer
         yield f"ALTER TABLE main.{SEGMENT_TABLE} ADD COLUMN IF NOT EXISTS {quoted(column.name)} {column.dtype}"
+    yield create_table("main", SECTION_TABLE, SECTION_COLUMNS)
     there = stored or {}
     for shown in (resource_contract(), *map(contract, tables)):
         yield from shown.views(there.get((STORED, shown.name), ()))

@@ -135,11 +135,13 @@ def _delete(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, chos
 
 
 def _touch(connection: duckdb.DuckDBPyConnection, step: Merge, table: str, chosen: str) -> None:
-    """Content seen again at a later time (a row without `meta.lastUpdated`): only its time moves."""
+    """Content seen again as a later version (a row without `meta.lastUpdated`, or of a document): only that moves."""
+    version = "CASE WHEN v.version_class > 0 THEN v.version_text END"
     connection.execute(
-        f"UPDATE {table} t SET last_updated = v.last_updated, last_updated_nanos = v.last_updated_nanos "
-        f"FROM {chosen} v WHERE {_match(step)} "
-        "AND (t.last_updated, t.last_updated_nanos) < (v.last_updated, v.last_updated_nanos)"
+        f"UPDATE {table} t SET last_updated = v.last_updated, last_updated_nanos = v.last_updated_nanos, "
+        f"version_id = {version} FROM {chosen} v WHERE {_match(step)} "
+        "AND ((t.last_updated, t.last_updated_nanos) < (v.last_updated, v.last_updated_nanos) "
+        f"OR t.version_id IS DISTINCT FROM {version})"
     )
 
 

@@ -95,6 +95,10 @@ class Stage:
         """Write segments that are kept as they came; no file when there are none."""
         return [self._write(pl.concat(frames), "segment")] if frames else []
 
+    def write_sections(self, frames: Sequence[pl.DataFrame]) -> list[str]:
+        """Write parts of documents that are kept as they came; no file when there are none."""
+        return [self._write(pl.concat(frames), "section")] if frames else []
+
     def write_fhir(self, rows: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
         """Write rows as FHIR NDJSON, one file for each; type and path of each."""
         written = []

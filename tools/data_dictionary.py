@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from schemas.bookkeeping import BOOKKEEPING, SEGMENT_COLUMNS, SEGMENT_TABLE
+from schemas.bookkeeping import BOOKKEEPING, SECTION_COLUMNS, SECTION_TABLE, SEGMENT_COLUMNS, SEGMENT_TABLE
 from schemas.table import IDENTITY, Column, Element, Table
 from schemas.tables import all_tables
 from stores.codings import CODING_COLUMNS
@@ -67,6 +67,9 @@ def _lines() -> Iterator[str]:
     yield f"\n### `{SEGMENT_TABLE}`\n"
     yield "Segments of HL7 v2 messages that no table reads, and all of a message of which no row was made.\n"
     yield from _columns(SEGMENT_COLUMNS)
+    yield f"\n### `{SECTION_TABLE}`\n"
+    yield "Parts of C-CDA documents that no table reads, as they were sent.\n"
+    yield from _columns(SECTION_COLUMNS)
     yield "\n### `history`\n"
     yield (
         "Schema `history` has a view of the same name and columns for each table above and for `resource`. "

@@ -30,9 +30,9 @@ def check(frame: pl.DataFrame, table: Table, *, patch: bool = False) -> list[Fai
     """The rows of ``frame`` (mart columns and flags, as the normaliser leaves them) that break the model, one reason
     each.
 
-    Columns that are left out count as null. Of a ``patch``, which says only
-    what changed, nothing is required. Values never leave this function: pandera's messages hold them, so only the
-    row, the column and the name of the check are taken from its report.
+    Columns that are left out count as null. Of a ``patch``, which says only what changed, or what a message or document
+    tells, nothing is required. Values never leave this function: pandera's messages hold them, so only the row, the
+    column and the name of the check are taken from its report.
     """
     plan = _plan(table, tuple(frame.columns), patch)
     rows = frame.lazy().select(*plan.reads, *plan.missing).collect()
@@ -67,10 +67,14 @@ class _Plan:
         )
 
 
+# Checks that ask for an element to be there. Of the rules only ait-1 does, for `clinicalStatus` is 0..1 but for it.
+_REQUIRING = (Reason.REQUIRED_MISSING, f"{Reason.RULE_VIOLATED}:ait-1")
+
+
 @functools.cache
 def _plan(table: Table, columns: tuple[str, ...], patch: bool) -> _Plan:
     there = frozenset(columns)
-    known = tuple(c for c in row_checks(table) if not (patch and c.name == Reason.REQUIRED_MISSING))
+    known = tuple(c for c in row_checks(table) if not (patch and c.name in _REQUIRING))
     own = {check.column for check in known}
     flags = [flag_check(name) for name in columns if name.startswith(FLAG_MARKS) and name not in own]
     flags = [c for c in flags if not (patch and c.name == Reason.REQUIRED_MISSING)]

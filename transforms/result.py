@@ -22,10 +22,12 @@ class ChunkResult:
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    rows: list[tuple[str, pl.DataFrame]] = field(default_factory=list)  # by table, more accepted rows, frame by frame
     patches: list[tuple[str, pl.DataFrame]] = field(default_factory=list)  # by table, rows that say only what changed
     segments: list[pl.DataFrame] = field(default_factory=list)  # of HL7 v2, that are kept as they came
+    sections: list[pl.DataFrame] = field(default_factory=list)  # parts of documents, that are kept as they came
     fhir: list[tuple[str, bytes]] = field(default_factory=list)  # by type, accepted rows as FHIR NDJSON, if asked for
-    inputs: list[dict[str, Counts]] = field(default_factory=list)  # messages of each chunk, by their type
+    inputs: list[dict[str, Counts]] = field(default_factory=list)  # messages and documents of each chunk, by their type
     deletes: pl.DataFrame | None = None
     rejections: list[Rejection] = field(default_factory=list)
     findings: list[pl.DataFrame] = field(default_factory=list)  # rows of etl.validation, without source and load_id

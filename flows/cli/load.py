@@ -17,7 +17,10 @@ def load(
     mart: Annotated[Path, typer.Option(help="The mart: a DuckDB file, made when it is not there.")],
     source: Annotated[str, typer.Option(help="Name of the source; rows of different sources never mix.")],
     inputs: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders or globs: NDJSON, .gz, .zst, Bundles, $export folders.")
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders or globs: NDJSON, Bundles, $export folders, HL7 v2, C-CDA; also .gz, .zst."
+        ),
     ] = None,
     as_of: Annotated[
         str | None,
@@ -29,7 +32,7 @@ def load(
         Format, typer.Option("--format", help="What the files hold; auto tells it by their first bytes.")
     ] = Format.AUTO,
     to_fhir: Annotated[
-        Path | None, typer.Option(help="Folder to write the FHIR resources to that HL7 v2 messages become, as NDJSON.")
+        Path | None, typer.Option(help="Folder to write the FHIR resources to that HL7 v2 and C-CDA become, as NDJSON.")
     ] = None,
     charset: Annotated[
         str | None, typer.Option(help="Character set of HL7 v2 messages that name none, e.g. 8859/1 [default: UTF-8].")

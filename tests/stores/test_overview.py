@@ -29,7 +29,12 @@ def test_tables_sources_and_loads(desk: Desk) -> None:
         ("s", 3, 2, 0),
         ("other", 1, 1, 0),
     }
-    assert dict(table_rows(desk.connection)) == {"medication": 2, "resource": 1, "hl7_segment": 0}
+    assert dict(table_rows(desk.connection)) == {
+        "medication": 2,
+        "resource": 1,
+        "hl7_segment": 0,
+        "document_section": 0,
+    }
 
 
 def test_load_that_read_nothing(desk: Desk) -> None:

@@ -51,19 +51,21 @@ class Decoder:
         """Release the connection."""
         self._reader.close()
 
-    def decode(self, lines: Lines, without: Set[int] = frozenset()) -> tuple[list[TypeBatch], list[Refused]]:
+    def decode(
+        self, lines: Lines, without: Set[int] = frozenset(), *, views: bool = True
+    ) -> tuple[list[TypeBatch], list[Refused]]:
         """The batches of a chunk by resource type, and the lines that are refused; rows in ``without`` are passed
-        over.
+        over. Not ``views``: the mart's views are not filled.
         """
         types, refused = types_of(lines, without)
         batches = []
         for (kind,), group in types.group_by(["type"], maintain_order=True):
-            batch, bad = self._read(str(kind), lines, group["row"])
+            batch, bad = self._read(str(kind), lines, group["row"], views=views)
             batches.append(batch)
             refused += bad
         return batches, refused
 
-    def _read(self, kind: str, lines: Lines, rows: pl.Series) -> tuple[TypeBatch, list[Refused]]:
+    def _read(self, kind: str, lines: Lines, rows: pl.Series, *, views: bool) -> tuple[TypeBatch, list[Refused]]:
         table = self.tables.get(kind)
         text = lines.texts(rows)
         if table is None:
@@ -75,7 +77,7 @@ class Decoder:
             plan = projection(table, present)
             asked = Asked(kind, plan.query, shape, plan.literals)
         found = self._reader.read(asked, lines, rows, text, suspects)
-        fillers = self._fillers.get(kind, ())
+        fillers = self._fillers.get(kind, ()) if views else ()
         good = text if len(found.rows) == len(rows) else lines.texts(found.rows)
         filled = [filler.fill(self._reader, lines, found.rows, good) for filler in fillers]
         return TypeBatch(kind, table, found.raw, found.rows, filled), found.refused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import polars as pl
@@ -28,15 +28,19 @@ def fhir_lines(made: Made, zone: str | None) -> Iterator[bytes]:
     required element, that of ``made.assumed`` stands.
     """
     columns = [name for name in made.frame.columns if name not in FIXED]
-    rows = made.frame.select(columns).to_dicts()
+    yield from resource_lines(made.resource_type, made.frame.select(columns).to_dicts(), made.assumed, zone)
+
+
+def resource_lines(kind: str, rows: Sequence[Json], assumed: Mapping[str, object], zone: str | None) -> Iterator[bytes]:
+    """Resources of one type whose times are the text of a DTM, as :func:`fhir_lines` writes them."""
     texts: set[str] = set()
     for row in rows:
-        _find_moments(row, made.resource_type, texts)
+        _find_moments(row, kind, texts)
     moments = _written(pl.Series(sorted(texts), dtype=pl.String), zone)
     for row in rows:
-        resource = _clean(row, made.resource_type, moments) or {}
-        _assume(resource, made)
-        yield msgspec.json.encode({"resourceType": made.resource_type} | resource)
+        resource = _clean(row, kind, moments) or {}
+        _assume(resource, kind, assumed)
+        yield msgspec.json.encode({"resourceType": kind} | resource)
 
 
 def _find_moments(value: object, kind: str, found: set[str]) -> None:
@@ -123,11 +127,11 @@ def _clean(value: Mapping[str, object], kind: str, moments: dict[str, dict[str, 
     return made or None
 
 
-def _assume(resource: Json, made: Made) -> None:
-    for path, value in made.assumed.items():
-        known = element(made.resource_type, path)
+def _assume(resource: Json, kind: str, assumed: Mapping[str, object]) -> None:
+    for path, value in assumed.items():
+        known = element(kind, path)
         names = [path]
         if known is not None and known.base is not None:
-            names = [choice.name for choice in choices(made.resource_type, known.base)]
+            names = [choice.name for choice in choices(kind, known.base)]
         if not any(name in resource for name in names):
             resource[path] = value
