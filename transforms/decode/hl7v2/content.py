@@ -6,60 +6,61 @@ import hashlib
 from collections.abc import Iterable
 
 import polars as pl
-import pyarrow as pa
+
+from transforms.distinct import distinct_rows
 
 _HASH = "content_hash"
 
 
 def content_hashes(frame: pl.DataFrame) -> pl.Series:
-    """SHA-256 (Binary) of what each row says, element by element in the order of their names.
+    """SHA-256 (Binary) of the UTF-8 of what each row says.
 
-    Nulls and elements without a value are passed over; every text is written with its length before it, so that no two
-    contents are written alike.
+    A row is written as ``NAME=VALUE...``, its elements in the order of their names; an element that has elements in
+    braces, a list as ``[VALUE...]``; anything else as its length in bytes, a colon and its text. What has no value, and
+    a list or struct with nothing in it, is passed over; an item of a list that says nothing is ``-``. So no two
+    contents are written alike, and what other rows say changes nothing.
     """
-    texts = _packed(frame.get_columns(), frame.height).fill_null("")
-    return pl.Series(_HASH, [hashlib.sha256(text.encode()).digest() for text in texts], dtype=pl.Binary)
+    told = sorted(name for name in frame.columns if frame[name].null_count() < frame.height)
+    parts = [_written(frame.select(name)) for name in told]
+    joined = frame.select(_joined(parts)).to_series() if told else pl.repeat("", frame.height, eager=True)
+    sha256, texts = hashlib.sha256, joined.cast(pl.Binary).to_list()
+    return pl.Series(_HASH, [sha256(text).digest() for text in texts], dtype=pl.Binary)
 
 
-def _packed(columns: Iterable[pl.Series], height: int) -> pl.Series:
-    """Each field that says something, as its name and its value; null where none does."""
-    parts: list[pl.Series] = []
-    for column in sorted(columns, key=lambda column: column.name):
-        if column.null_count() < height:
-            name = f"{len(column.name)}:{column.name}"
-            text = _text(column)
-            parts.append(
-                pl.select(
-                    pl.when(text.is_not_null()).then(
-                        pl.concat_str(pl.lit(name), text.str.len_bytes().cast(pl.String), pl.lit(":"), text)
-                    )
-                )
-                .to_series()
-                .alias(str(len(parts)))
-            )
-    if not parts:
-        return pl.repeat(None, height, dtype=pl.String, eager=True)
-    joined = pl.DataFrame(parts).select(pl.concat_str(pl.all(), ignore_nulls=True).alias("text"))
-    return joined.select(pl.when(pl.col("text") != "").then("text")).to_series()
+def _written(column: pl.DataFrame) -> pl.Expr:
+    """One column as ``NAME=VALUE`` (String); null where nothing is said."""
+    ((name, dtype),) = column.schema.items()
+    text = _named(name, pl.col(name), dtype)
+    found = distinct_rows(column)
+    return text if found is None else pl.lit(found[0].select(text).to_series().gather(found[1]))
 
 
-def _text(value: pl.Series) -> pl.Series:
+def _named(name: str, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    return pl.concat_str(pl.lit(f"{name}="), _text(value, dtype))
+
+
+def _text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """A value as text; null where nothing is said."""
-    if isinstance(value.dtype, pl.Struct):
-        return _packed(value.struct.unnest().get_columns(), len(value))
-    if isinstance(value.dtype, pl.List):
-        return _listed(value)
-    return value.cast(pl.String)
+    if isinstance(dtype, pl.Struct):
+        fields = sorted(dtype.fields, key=lambda field: field.name)
+        return _within("{", _joined(_named(f.name, value.struct.field(f.name), _dtype(f)) for f in fields), "}")
+    if isinstance(dtype, pl.List):
+        items = _text(pl.element(), _dtype(dtype)).fill_null("-")
+        return _within("[", value.list.eval(items).list.join(""), "]")
+    text = value.cast(pl.String)
+    return pl.concat_str(text.str.len_bytes().cast(pl.String), pl.lit(":"), text)
 
 
-def _listed(lists: pl.Series) -> pl.Series:
-    """The items of each list, one after the other; null for a list that is null or empty."""
-    lengths = lists.list.len()
-    items = _text(lists.filter(lengths > 0).explode()).fill_null("")
-    sized = pl.select(pl.concat_str(items.str.len_bytes().cast(pl.String), pl.lit(":"), items)).to_series()
-    ends = lengths.fill_null(0).cast(pl.Int64).cum_sum()
-    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), ends])
-    closed = pl.from_arrow(pa.LargeListArray.from_arrays(offsets.to_arrow(), sized.to_arrow()))
-    assert isinstance(closed, pl.Series)
-    text = closed.list.join("")
-    return pl.select(pl.when(text != "").then(text)).to_series()
+def _joined(parts: Iterable[pl.Expr]) -> pl.Expr:
+    return pl.concat_str(*parts, ignore_nulls=True)
+
+
+def _within(begin: str, text: pl.Expr, end: str) -> pl.Expr:
+    """A text in brackets; null where there is none."""
+    return pl.concat_str(pl.lit(begin), text, pl.lit(end)).replace(begin + end, None)
+
+
+def _dtype(of: pl.Field | pl.List) -> pl.DataType:
+    dtype = of.dtype if isinstance(of, pl.Field) else of.inner
+    assert isinstance(dtype, pl.DataType)
+    return dtype
