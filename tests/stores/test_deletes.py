@@ -123,7 +123,9 @@ def test_no_tombstones_no_questions(desk: Desk, monkeypatch: pytest.MonkeyPatch)
 
     judged: list[str] = []
     real = subject.judge
-    monkeypatch.setattr(subject, "judge", lambda c, step, **more: (judged.append(step.shown.name), real(c, step, **more)))
+    monkeypatch.setattr(
+        subject, "judge", lambda c, step, **more: (judged.append(step.shown.name), real(c, step, **more))
+    )
     desk.load([Version("b")])
     desk.load([replace(GONE, type="Flag")])
     desk.load([Version("c")])
