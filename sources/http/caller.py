@@ -24,6 +24,11 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({425, 429})
 _PASSING = frozenset({408, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524}) | _BUSY
 _UNAUTHORIZED = 401
+_SERVER_ERROR = 500
+# IssueType (FHIR R4, issue-type): transient and what is below it
+_PASSING_ISSUES = frozenset(
+    {b"transient", b"lock-error", b"no-store", b"exception", b"timeout", b"incomplete", b"throttled"}
+)
 _ISSUE_CODE = re.compile(rb'"code"\s*:\s*"([a-z-]{1,30})"')  # OperationOutcome.issue.code; a token, never a value
 
 
@@ -33,10 +38,8 @@ class RefusedError(ClinmartError):
     exit_code = UsageError.exit_code
 
     def __init__(self, what: str, status: int, body: bytes = b"") -> None:
-        code = _ISSUE_CODE.search(body) if b"OperationOutcome" in body else None
-        super().__init__(
-            f"{what}: the server refuses it with status {status}{f' ({code[1].decode()})' if code else ''}"
-        )
+        code = _issue_code(body)
+        super().__init__(f"{what}: the server refuses it with status {status}{f' ({code.decode()})' if code else ''}")
         self.status = status
         self.body = body
 
@@ -136,12 +139,13 @@ class Caller:
 
     async def _refuse(self, response: httpx.Response, what: str) -> None:
         status = response.status_code
-        if status in _PASSING:
+        body = await _body(response, what) if status not in _PASSING or status == _SERVER_ERROR else b""
+        if status in _PASSING and _issue_code(body) in _PASSING_ISSUES | {None}:
             asked = retry_after_seconds(
                 response.headers.get("retry-after"), datetime.now(UTC), self.pace.limits.longest_retry_after
             )
             raise PassingError(f"{what}: status {status}", retry_after=asked, busy=status in _BUSY)
-        raise RefusedError(what, status, await _body(response, what))
+        raise RefusedError(what, status, body)
 
 
 @asynccontextmanager
@@ -200,6 +204,12 @@ def _in_words(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.ConnectError):
         return "no connection"
     return "the connection was cut"
+
+
+def _issue_code(body: bytes) -> bytes | None:
+    """The first issue's code, when the body is an OperationOutcome."""
+    found = _ISSUE_CODE.search(body) if b"OperationOutcome" in body else None
+    return found[1] if found else None
 
 
 async def _body(response: httpx.Response, what: str) -> bytes:
