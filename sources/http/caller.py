@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import httpx
 
 from schemas.errors import ClinmartError, UsageError
 from sources.http.auth import Authorization, NoAuthorization
+from sources.http.outcomes import PASSING_ISSUES, issue_code
 from sources.http.reach import Reach, host_of, origin_of
 from sources.pace import Deadline, Pace, PassingError, retry_after_seconds
 
@@ -25,11 +25,6 @@ _BUSY = frozenset({425, 429})
 _PASSING = frozenset({408, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524}) | _BUSY
 _UNAUTHORIZED = 401
 _SERVER_ERROR = 500
-# IssueType (FHIR R4, issue-type): transient and what is below it
-_PASSING_ISSUES = frozenset(
-    {b"transient", b"lock-error", b"no-store", b"exception", b"timeout", b"incomplete", b"throttled"}
-)
-_ISSUE_CODE = re.compile(rb'"code"\s*:\s*"([a-z-]{1,30})"')  # OperationOutcome.issue.code; a token, never a value
 
 
 class RefusedError(ClinmartError):
@@ -38,8 +33,8 @@ class RefusedError(ClinmartError):
     exit_code = UsageError.exit_code
 
     def __init__(self, what: str, status: int, body: bytes = b"") -> None:
-        code = _issue_code(body)
-        super().__init__(f"{what}: the server refuses it with status {status}{f' ({code.decode()})' if code else ''}")
+        code = issue_code(body)
+        super().__init__(f"{what}: the server refuses it with status {status}{f' ({code})' if code else ''}")
         self.status = status
         self.body = body
 
@@ -140,7 +135,7 @@ class Caller:
     async def _refuse(self, response: httpx.Response, what: str) -> None:
         status = response.status_code
         body = await _body(response, what) if status not in _PASSING or status == _SERVER_ERROR else b""
-        if status in _PASSING and _issue_code(body) in _PASSING_ISSUES | {None}:
+        if status in _PASSING and issue_code(body) in PASSING_ISSUES | {None}:
             asked = retry_after_seconds(
                 response.headers.get("retry-after"), datetime.now(UTC), self.pace.limits.longest_retry_after
             )
@@ -204,12 +199,6 @@ def _in_words(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.ConnectError):
         return "no connection"
     return "the connection was cut"
-
-
-def _issue_code(body: bytes) -> bytes | None:
-    """The first issue's code, when the body is an OperationOutcome."""
-    found = _ISSUE_CODE.search(body) if b"OperationOutcome" in body else None
-    return found[1] if found else None
 
 
 async def _body(response: httpx.Response, what: str) -> bytes:
