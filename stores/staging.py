@@ -80,7 +80,7 @@ class Stage:
                 "message": r.message,
                 "payload": r.payload,
                 "payload_bytes": r.length,
-                "as_of": as_of,
+                "as_of": r.seen or as_of,
                 "resolved": r.resolved,
             }
             for r in rejections
