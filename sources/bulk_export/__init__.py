@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sources.bulk_export.arriving import ArrivingExport
 from sources.bulk_export.export import Export, ExportLimits, Fetched
 from sources.bulk_export.landed import Landed
 from sources.bulk_export.request import ExportRequest, Level, export_request
 
-__all__ = ["Export", "ExportLimits", "ExportRequest", "Fetched", "Landed", "Level", "export_request"]
+__all__ = ["ArrivingExport", "Export", "ExportLimits", "ExportRequest", "Fetched", "Landed", "Level", "export_request"]

@@ -60,7 +60,7 @@ class Export:
     deadline: Deadline
     limits: ExportLimits = field(default_factory=ExportLimits)
     say: Callable[[str], None] = lambda _: None
-    listed: Callable[[Listing], None] = lambda _: None
+    listed: Callable[[Listing, Job], None] = lambda *_: None
     arrived: Callable[[Landed], None] = lambda _: None
     _listing: Listing | None = None
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -77,7 +77,7 @@ class Export:
                 await self._forget(job)
             listing = await self._ready(job)
             self._listing = listing
-            self.listed(listing)
+            self.listed(listing, job)
             fetched = await self._download(job, listing)
             if not fetched.missing and not job.landed:
                 asked = {"request": job.request, "scope": job.scope, "since": job.since}

@@ -26,6 +26,7 @@ class Job(msgspec.Struct):
     status_url: str | None = None
     pages: list[tuple[str, str]] | None = None
     landed: bool = False  # all files are in the folder, and its manifest
+    loaded: bool = False  # a load of it came to its end
     deleted: bool = False  # the server was told that it may forget the export
 
 

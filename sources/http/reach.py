@@ -20,8 +20,12 @@ class Reach:
     def __init__(self, given: str, allowed_hosts: Iterable[str] = (), *, plain_http: bool = False) -> None:
         """Raises UsageError when ``given`` cannot be asked."""
         self._plain_http = plain_http
-        self._hosts = {host_of(given), *(host.lower() for host in allowed_hosts)}
+        self._hosts = frozenset({host_of(given), *(host.lower() for host in allowed_hosts)})
         self.check(given)
+
+    def with_url(self, url: str) -> Reach:
+        """The same, and the host of another address that the user gave."""
+        return Reach(url, self._hosts, plain_http=self._plain_http)
 
     def check(self, url: str) -> str:
         """``url``, when it may be asked; else UsageError with its host and what to do."""
