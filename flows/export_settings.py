@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from flows.settings import LoadSettings, environment
 from schemas.errors import UsageError
+from schemas.formats import Format
 from sources.bulk_export import ExportRequest, Level, export_request
 from sources.http import BasicAuthorization, Caller, Reach, open_caller
 from sources.pace import Deadline, Pace, PaceLimits
@@ -20,6 +22,16 @@ _FAR = ("http://", "https://")
 def is_far(text: str) -> bool:
     """True for an address, as opposed to a path."""
     return text.lower().startswith(_FAR)
+
+
+def must_be_alone(inputs: Sequence[str], deletes: Sequence[Path], settings: LoadSettings) -> None:
+    """UsageError for what does not go with an address."""
+    if len(inputs) != 1 or deletes:
+        raise UsageError("an address is loaded alone: give files, and other addresses, in loads of their own")
+    if settings.format not in (Format.AUTO, Format.FHIR):
+        raise UsageError(f"--format {settings.format} does not go with an address: an $export holds FHIR")
+    if settings.replaces is not None:
+        raise UsageError("--replaces is for one line of a file, not for an address")
 
 
 def level_named(name: str | None) -> Level | None:
@@ -34,9 +46,9 @@ def level_named(name: str | None) -> Level | None:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """SMART backend services with ``client_id`` and ``key``, basic with ``user`` and ``password``, else none.
+    """SMART backend services with ``client_id`` and ``key``, basic with ``user``, else none.
 
-    Keys and passwords come from files or the environment, so that no list of processes and no orchestrator shows them.
+    Keys and passwords stand in files or the environment, so that no list of processes and no orchestrator shows them.
     """
 
     client_id: str | None = None
@@ -46,19 +58,34 @@ class Credentials:
     scope: str | None = None
     jwks_url: str | None = None
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password_file: Path | None = None
 
     def __post_init__(self) -> None:
         if (self.client_id is None) != (self.key is None):
             raise UsageError("SMART backend services need both --client-id and --key")
         if self.user is not None and self.client_id is not None:
             raise UsageError("--user and --client-id do not go together: give one of them")
-        if self.user is not None and self.password is None:
-            raise UsageError("--user needs a password: --password-file FILE, or CLINMART_PASSWORD in the environment")
+        if self.password_file is not None and self.user is None:
+            raise UsageError("--password-file needs --user")
         told = {"--token-url": self.token_url, "--scope": self.scope, "--kid": self.kid, "--jwks-url": self.jwks_url}
         for option, value in told.items():
             if value is not None and self.client_id is None:
                 raise UsageError(f"{option} is for SMART backend services: give --client-id and --key too")
+
+    def password(self) -> str:
+        """The first line of the file, else what the environment has; UsageError when there is none."""
+        if self.password_file is None:
+            found = environment("PASSWORD", "")
+            if not found:
+                raise UsageError("--user needs a password: --password-file FILE, or CLINMART_PASSWORD")
+            return found
+        try:
+            lines = self.password_file.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise UsageError(f"{self.password_file}: the password cannot be read") from None
+        if not lines or not lines[0]:
+            raise UsageError(f"{self.password_file}: there is no password in its first line")
+        return lines[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +147,8 @@ class ExportSettings:
         pace = Pace(PaceLimits(concurrency=self.parallel))
         async with open_caller(self.reach(), pace) as caller:
             told = self.credentials
-            if told.user is not None and told.password is not None:
-                yield caller.with_auth(BasicAuthorization(told.user, told.password))
+            if told.user is not None:
+                yield caller.with_auth(BasicAuthorization(told.user, told.password()))
             elif told.client_id is not None and told.key is not None:
                 key = read_key(told.key, told.kid)
                 endpoint, scope = told.token_url, told.scope

@@ -32,6 +32,7 @@ class FarLoad:
     report: LoadReport | None = None
     fetched: Fetched | None = None
     error: ClinmartError | None = None
+    crash: Exception | None = None  # a fault of ours
     drained: bool = False
     since: str | None = None
 
@@ -79,6 +80,8 @@ def load_far(
         if found.report.status in ("ok", "quarantined"):
             note_loaded(folder)
     fetching.join()
+    if found.crash is not None:
+        raise found.crash
     return found
 
 
@@ -112,6 +115,8 @@ def _fetch(
         found.error = error
     except DrainedError:
         found.drained = True
+    except Exception as error:  # noqa: BLE001 - for the thread that waits, which tells of it without values
+        found.crash = error
     finally:
         source.ended(complete=complete)
 

@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from schemas.errors import UsageError
-
 _PANEL = "Far servers ($export)"
 
 
@@ -28,6 +26,13 @@ ElementsOption = Annotated[list[str] | None, _option("Only these elements, e.g. 
 LevelOption = Annotated[str | None, _option("system, patient or group [default: by the address].", "--level")]
 GroupOption = Annotated[str | None, _option("Id of the group whose patients are exported.", "--group")]
 OrganizeOption = Annotated[str | None, _option("Ask for files by this type, e.g. Patient.", "--organize-output-by")]
+LandingOption = Annotated[
+    Path | None, _option("Folder where exports land, each in a folder of its own [default: MART.landing].", "--landing")
+]
+FullOption = Annotated[bool, _option("Ask for all of it, not for what changed since the last time.", "--full")]
+OverlapOption = Annotated[
+    str, _option("Ask for what changed since so long before the last time, e.g. 10m, 2h.", "--overlap")
+]
 SinceOption = Annotated[str | None, _option("Only what changed since, e.g. 2026-01-31T00:00:00Z.", "--since")]
 ClientOption = Annotated[
     str | None, _option("SMART backend services: our id at the server. Needs --key.", "--client-id")
@@ -51,25 +56,6 @@ HostsOption = Annotated[
 PlainOption = Annotated[bool, _option("Allow http without TLS to other machines.", "--plain-http")]
 ParallelOption = Annotated[int, _option("Files downloaded at the same time.", "--parallel")]
 HoursOption = Annotated[float, _option("Hours after which to give up; the same command goes on.", "--hours")]
-
-
-def password(user: str | None, file: Path | None) -> str | None:
-    """The password for ``user``, from a file's first line or the environment; UsageError when the file has none."""
-    from flows.settings import environment
-
-    if user is None:
-        if file is not None:
-            raise UsageError("--password-file needs --user")
-        return None
-    if file is None:
-        return environment("PASSWORD", "") or None
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"{file}: the password cannot be read") from None
-    if not lines or not lines[0]:
-        raise UsageError(f"{file}: there is no password in its first line")
-    return lines[0]
 
 
 def saying(*, quiet: bool) -> Callable[[str], None]:

@@ -50,7 +50,7 @@ def fetch(
 
     settings = ExportSettings(
         url,
-        Credentials(client_id, key, kid, token_url, scope, jwks_url, user, far.password(user, password_file)),
+        Credentials(client_id, key, kid, token_url, scope, jwks_url, user, password_file),
         level_named(level),
         group,
         tuple(type_ or ()),
