@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -238,6 +240,18 @@ def test_gzip_stays_gzip(server: BulkServer, tmp_path: Path, machine: TimeMachin
     fetch(server, tmp_path, machine)
     assert set(landed_bytes(tmp_path)) == {name + ".gz" for name in WHOLE}
     assert len(FileSource([tmp_path]).partitions()) == 3
+
+
+@pytest.mark.parametrize("spoil", [lambda body: body[:-9], lambda body: body[:60] + b"???" + body[63:]])
+def test_gzip_that_is_damaged(
+    server: BulkServer, tmp_path: Path, machine: TimeMachine, spoil: Callable[[bytes], bytes]
+) -> None:
+    """Is downloaded again, where nothing but the gzip itself shows it."""
+    server.zipped = True
+    server.faults["o2"].append(disguised(spoil(gzip.compress(server.files["o2"].content))))
+    fetch(server, tmp_path, machine)
+    assert gzip.decompress(landed_bytes(tmp_path)["Observation.001.ndjson.gz"]) == server.files["o2"].content
+    assert len(server.files_asked("o2")) == 2
 
 
 def test_digests_are_checked(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:

@@ -155,6 +155,7 @@ def test_a_busy_server_is_no_broken_one(machine: TimeMachine) -> None:
     """429 leaves the circuit closed."""
     server = Server(machine, *[down(busy=True)] * 4, "here")
     assert run(machine, PaceLimits(circuit_failures=2, circuit_rest=1e6), lambda pace: pace.call(server)) == "here"
+    assert sum(machine.slept) < 1e6
 
 
 def test_no_more_than_so_many_at_once(machine: TimeMachine) -> None:
