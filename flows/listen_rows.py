@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 
 from flows.listen_judge import Judge, message_chunk
+from flows.listen_stager import Stager
 from flows.session import LoadSession
 from flows.worker import StagedChunk
 from schemas.errors import ClinmartError
-from schemas.records import Rejection
 from stores.messages import Unsettled, unsettled
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class RowMaker:
     def __init__(self, session: LoadSession, judge: Judge, last: int, settled: int, seconds: float) -> None:
         self._session = session
         self._judge = judge
+        self._stager = Stager(session.worker)
         self._last = last
         self.settled = settled
         self._seconds = seconds
@@ -62,6 +63,7 @@ class RowMaker:
             self._closing = True
             self._state.notify()
         self._thread.join()
+        self._stager.close()
 
     def _run(self) -> None:
         pause = _AGAIN
@@ -117,15 +119,12 @@ class RowMaker:
             self._since = time.monotonic()
 
     def _staged(self, messages: Sequence[Unsettled], refused: set[int]) -> list[StagedChunk]:
-        worker, as_of = self._session.worker, self._session.report.as_of
+        as_of = self._session.report.as_of
         chunks = [message_chunk(one.number, one.payload, one.received_at) for one in messages]
-
-        def placed(rejections: Sequence[Rejection]) -> list[Rejection]:
-            refused.update(rejection.offset for rejection in rejections)
-            return list(rejections)
-
         try:
-            return [worker.run_again(chunks, as_of, placed)]
+            staged, found = self._stager.stage(chunks, as_of)
+            refused |= found
+            return [staged]
         except ClinmartError:
             raise
         except Exception as error:  # noqa: BLE001 # a fault of ours in one message must not keep the others out
@@ -134,4 +133,4 @@ class RowMaker:
                 return self._staged(messages[:half], refused) + self._staged(messages[half:], refused)
             _LOG.error("a message cannot be decoded: internal error %s", type(error).__name__)
             refused.add(messages[0].number)
-            return [worker.refuse(chunks[0], as_of)]
+            return [self._session.worker.refuse(chunks[0], as_of)]

@@ -138,6 +138,14 @@ class Worker:
         self._lateness = lateness
         self._local = threading.local()
 
+    def __getstate__(self) -> dict[str, object]:
+        """What another process needs to do the same."""
+        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._local = threading.local()
+
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
