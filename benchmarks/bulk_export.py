@@ -1,7 +1,7 @@
 """Load an ``$export`` over loopback, against loading the same files from disk.
 
-``python -m benchmarks.bulk_export [--observations N] [--rounds N]`` prints one table: wall time and CPU seconds of each, in
-turns, and the share of the disk's speed that the export reaches. The server is a process of its own that sends
+``python -m benchmarks.bulk_export [--observations N] [--rounds N]`` prints one table: wall time and CPU seconds of
+each, in turns, and the share of the disk's speed that the export reaches. The server is a process of its own that sends
 files from disk with the kernel's ``sendfile``, so that it takes as little as it can of what both share.
 """
 
@@ -126,7 +126,7 @@ def main() -> None:
     for word, column in (("wall", 0), ("CPU", 1)):
         share = [disk[column] / export[column] for disk, export in zip(seen["disk"], seen["export"], strict=True)]
         print(
-            f"{word}: the export reaches {statistics.median(share):.0%} of the disk ({min(share):.0%} to {max(share):.0%})"
+            f"{word}: an export reaches {statistics.median(share):.0%} of the disk ({min(share):.0%}-{max(share):.0%})"
         )
 
 

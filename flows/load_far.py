@@ -126,7 +126,7 @@ def shortfall(fetched: Fetched) -> TryAgainError | None:
     if fetched.missing:
         more = f", and {len(fetched.missing) - 1} more" if len(fetched.missing) > 1 else ""
         return TryAgainError(f"files are missing: {fetched.missing[0]}{more}. The same command goes on")
-    if fetched.reported:
+    if fetched.has_errors:
         return TryAgainError(
             f"the server reports {fetched.reported:,} errors, so something may be missing: see error.*.ndjson in "
             f"{fetched.folder}, and ask again later"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,9 @@ from flows.cli import far
 from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, ClinmartError, IntegrityError, UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
-from schemas.records import LoadReport
+
+if TYPE_CHECKING:  # help is there at once, without what reports need
+    from schemas.records import LoadReport
 
 
 def load(

@@ -41,6 +41,11 @@ class Fetched:
     missing: list[str] = field(default_factory=list)
 
     @property
+    def has_errors(self) -> bool:
+        """Whether the server lists files of errors, whatever is in them."""
+        return any(file.listed.section == "error" for file in self.files)
+
+    @property
     def reported(self) -> int:
         """OperationOutcomes with which the server says that something is not in the export."""
         return sum(file.resources for file in self.files if file.listed.section == "error")

@@ -20,7 +20,7 @@ class Reach:
     def __init__(self, given: str, allowed_hosts: Iterable[str] = (), *, plain_http: bool = False) -> None:
         """Raises UsageError when ``given`` cannot be asked."""
         self._plain_http = plain_http
-        self._hosts = frozenset({host_of(given), *(host.lower() for host in allowed_hosts)})
+        self._hosts = frozenset(map(_known_as, (host_of(given), *(host.lower() for host in allowed_hosts))))
         self.check(given)
 
     def with_url(self, url: str) -> Reach:
@@ -41,7 +41,7 @@ class Reach:
             raise UsageError(
                 f"{host}: http without TLS would show patients' data to the network; --plain-http allows it"
             )
-        if host not in self._hosts:
+        if _known_as(host) not in self._hosts:
             raise UsageError(
                 f"the server names an address on another host, {host}; if it may be asked: --allow-host {host}"
             )
@@ -71,6 +71,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _known_as(host: str) -> str:
+    """All names of this machine are one: a server on it may call itself by another than the user does."""
+    return "localhost" if is_loopback(host) else host
 
 
 def _split(url: str) -> SplitResult:

@@ -62,8 +62,11 @@ def test_redirects_to_another_port_get_no_token(server: BulkServer, machine: Tim
         assert "authorization" not in other.asked[0].headers
 
 
-def test_redirects_to_another_host_are_refused(server: BulkServer, machine: TimeMachine) -> None:
+def test_redirects_to_another_host_are_refused(
+    server: BulkServer, machine: TimeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Unless it was allowed."""
+    monkeypatch.setattr("sources.http.reach._known_as", lambda host: host)  # else localhost is no other host
     with serving(pending=0) as other:
         far = other.url.replace("127.0.0.1", "localhost") + "/x/$export"
         server.faults["kickoff"].extend([status(302, Location=far)] * 2)

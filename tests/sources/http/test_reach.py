@@ -58,6 +58,13 @@ def test_plain_http_where_it_is_allowed() -> None:
     assert reach.with_url("http://t.example/token").check("http://t.example/token")
 
 
+def test_this_machine_has_many_names() -> None:
+    """They are one host."""
+    reach = Reach("http://127.0.0.1:8080/fhir")
+    for url in ("http://localhost:8081/x", "http://[::1]/x", "https://clinic.localhost/x"):
+        assert reach.check(url) == url
+
+
 def test_host_of() -> None:
     """In lower case; empty when there is none."""
     assert host_of("https://u:p@A.Example:1/x?y") == "a.example"
