@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import resource
 import signal
@@ -104,7 +105,7 @@ def test_a_reader_at_the_end_does_not_spoil_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All that was acknowledged is in; that the run's end could not be written is told."""
-    monkeypatch.setattr("flows.listen_mart._PATIENCE", 0.1)
+    monkeypatch.setattr("flows.session._COMMIT_PATIENCE", 0.1)
     opened = f"c = duckdb.connect({str(tmp_path / 'm')!r}, read_only=True)"
     reader = f"import duckdb; {opened}; print(1, flush=True); input()"
     with open_committer(LoadSettings(tmp_path / "m", "s")):
@@ -175,11 +176,17 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
         assert taken <= set(there)
         assert len(there) == len(set(there))
     assert taken == set(names) == set(there)
+    with _listener(mart) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+    rows = query(mart, "SELECT count(*), count(DISTINCT id) FROM observation")
+    assert rows == [(len(names), len(names))]
 
 
 def test_no_room_on_the_disk(tmp_path: Path) -> None:
     """What fits is acknowledged and there; what does not is AR with 207, and taken when there is room again."""
-    mart, body, names = tmp_path / "m", "x" * 100_000, [f"m{n}" for n in range(60)]
+    mart, names = tmp_path / "m", [f"m{n}" for n in range(120)]
+    body = random.Random(1).randbytes(50_000).hex()  # which is no smaller when it is compressed
     with open_committer(LoadSettings(mart, "s")):
         room = mart.stat().st_size + 2_000_000
     codes: dict[str, str] = {}
