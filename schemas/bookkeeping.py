@@ -120,6 +120,15 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         ),
         Column("lateness_seconds", "DOUBLE", "The `--lateness` of that load, in seconds."),
     ),
+    "export": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("scope", "VARCHAR", "What is exported: address and parameters of the `$export`, without `_since`."),
+        Column(
+            "read_cursor", _TIME, "`transactionTime` up to which all of it is in the mart; the next export goes on."
+        ),
+        Column("load_id", "VARCHAR", "The load that moved it."),
+        Column("updated_at", _TIME, "When it moved."),
+    ),
     "quarantine": (
         Column("quarantine_id", "VARCHAR", "Name of the refused line: hash of source, file, position and payload."),
         Column("load_id", "VARCHAR", "The load that refused it."),
