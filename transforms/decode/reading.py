@@ -61,12 +61,13 @@ class LineReader:
         self._connection.execute(
             "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
         )
-
         self._file = MemoryFile()
+        self._relations: dict[str, duckdb.DuckDBPyRelation] = {}  # bound once, run for every chunk
         self._complaint = ""  # what DuckDB said last; never shown, for it may hold values
 
     def close(self) -> None:
         """Release the connection and the memory."""
+        self._relations.clear()
         self._connection.close()
         self._file.close()
 
@@ -143,7 +144,7 @@ class LineReader:
         text, _ = keep_digits(text, asked.literals)
         with self._file.holding(text_bytes(text)) as path:
             try:
-                result = self._connection.sql(asked.query(path)).to_arrow_table()
+                result = self._relation(asked.query(path)).to_arrow_table()
             except (duckdb.InvalidInputException, duckdb.DataError) as error:
                 self._complaint = str(error)
                 own = _own_error(self._complaint, asked)
@@ -155,6 +156,15 @@ class LineReader:
         frame = pl.from_arrow(result)
         assert isinstance(frame, pl.DataFrame)
         return frame
+
+    def _relation(self, query: str) -> duckdb.DuckDBPyRelation:
+        """The query as a relation; to bind one takes about as long as to run it over a megabyte."""
+        relation = self._relations.get(query)
+        if relation is None:
+            if len(self._relations) >= _RELATIONS:
+                self._relations.clear()
+            relation = self._relations[query] = self._connection.sql(query)
+        return relation
 
     def _bisect(self, asked: Asked, text: pl.Series, rows: pl.Series) -> tuple[pl.DataFrame, list[int]]:
         """Read what can be read and name the rows that cannot, by halving. The last resort."""
@@ -169,6 +179,7 @@ class LineReader:
         return pl.concat([first, second], how="vertical"), bad_first + bad_second
 
 
+_RELATIONS = 100  # kept at once: about as many as there are types, and some for keys that come later
 _ERROR_KIND = re.compile(r"^[A-Za-z ]+ Error: ")
 
 
