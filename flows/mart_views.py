@@ -14,7 +14,7 @@ from schemas.view_table import ViewTable
 from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.refresh import files_of_messages
-from stores.views import add_view, views_of
+from stores.views import Dropped, add_view, drop_view, views_of
 from transforms.views.output import stored_type
 
 
@@ -46,3 +46,16 @@ def add_to_mart(path: Path, mart: Path, wait: float) -> Added:
             add_view(connection, name, compiled.resource, definition, columns)
             view = next(view for view in views_of(connection) if view.name == name)
             return Added(view, files_of_messages(connection, compiled.resource))
+
+
+def drop_from_mart(name: str, mart: Path, wait: float) -> Dropped:
+    """Take a view that was added off a mart, with its table.
+
+    Raises UsageError, LockedError or StorageError.
+    """
+    store = Mart(mart)
+    store.must_exist()
+    with loader_lock(mart, wait=wait):
+        store.prepare(all_tables(), wait=wait)
+        with store.connect(wait=wait) as connection:
+            return drop_view(connection, name)
