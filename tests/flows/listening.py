@@ -46,6 +46,14 @@ class MemoryCommitter:
         self.may_go_on.set()
         self.at_work = threading.Event()
 
+    def doubts(self, data: bytes) -> bool:
+        """Bodies "odd" and "bad"."""
+        return b"||odd\r" in data or b"||bad\r" in data
+
+    def check_and_commit(self, batch: Sequence[Message]) -> list[Outcome]:
+        """As it is committed."""
+        return self.commit(batch)
+
     def commit(self, batch: Sequence[Message]) -> list[Outcome]:
         """Refuses bodies "bad" and senders NOBODY."""
         self.at_work.set()
@@ -96,7 +104,9 @@ def listening(
 
     def run() -> None:
         try:
-            reports.append(run_listen(Address("127.0.0.1", 0, tls), "s", committer, both, drain, told.put))
+            report = ListenReport("s")
+            run_listen(Address("127.0.0.1", 0, tls), report, committer, both, drain, told.put)
+            reports.append(report)
         except BaseException as error:
             told.put(error)
             raise
