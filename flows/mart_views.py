@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.settings import cache_folder
 from flows.views import read_view
 from schemas.errors import UsageError
 from schemas.table import Column
@@ -39,7 +40,7 @@ def add_to_mart(path: Path, mart: Path, wait: float) -> Added:
         raise UsageError(f"{path}: the view has no name, and its table needs one")
     columns = [Column(c.name, stored_type(c), f"`{c.fhir_type}` of the view {name}.") for c in compiled.columns]
     with loader_lock(mart, wait=wait):
-        store = Mart(mart)
+        store = Mart(mart, moulds=cache_folder())
         store.must_be_possible()
         store.prepare(all_tables(), wait=wait)
         with store.connect(wait=wait) as connection:
