@@ -36,7 +36,7 @@ def run(
     Only lines of the view's resource type are read. Lines that are not what FHIR says are left out and counted on
     stderr (exit code 3).
     """
-    from flows.views import read_view, run_view, written_whole
+    from flows.views import READ, read_view, run_view, written_whole
     from sources.files import FileSource
     from transforms.views.output import Format
 
@@ -48,7 +48,7 @@ def run(
     if wanted is Format.PARQUET and out is None and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal: give --out FILE, or another --format")
     compiled = read_view(view)
-    source, workers = FileSource(inputs), jobs or len(os.sched_getaffinity(0))
+    source, workers = FileSource(inputs, READ), jobs or len(os.sched_getaffinity(0))
     source.partitions()  # what is wrong with the inputs is said before anything is written
     if out is None:
         report = run_view(compiled, source, wanted, sys.stdout.buffer, workers)
