@@ -176,6 +176,7 @@ def open_committer(
             yield committer
         except BaseException:
             committer.finish()
+            rows.close(finish=False)
             raise
         committer.finish()
         rows.close()

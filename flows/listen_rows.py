@@ -36,7 +36,7 @@ class RowMaker:
         self.settled = settled
         self._seconds = seconds
         self._state = threading.Condition()
-        self._closing = False
+        self._closing = self._leaving = False
         self._since = time.monotonic()  # when the first of those came whose rows are to be made
         self._thread = threading.Thread(target=self._run, name="clinmart-rows", daemon=True)
 
@@ -57,10 +57,12 @@ class RowMaker:
             self._last = last
             self._state.notify()
 
-    def close(self) -> None:
-        """Make the rows of all there are, and end; what fails is left to the next listener."""
+    def close(self, *, finish: bool = True) -> None:
+        """Make the rows of all there are, if they are to be finished, and end; what fails is left to the next
+        listener.
+        """
         with self._state:
-            self._closing = True
+            self._closing, self._leaving = True, not finish
             self._state.notify()
         self._thread.join()
         self._stager.close()
@@ -91,7 +93,7 @@ class RowMaker:
                 if due is not None and due <= 0:
                     break
                 self._state.wait(due)
-            return self.waiting > 0
+            return self.waiting > 0 and not self._leaving
 
     def _settle(self) -> None:
         """Make the rows of the next messages, in one commit."""

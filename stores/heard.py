@@ -57,6 +57,10 @@ class Heard:
         there = greatest_numbers(connection) if told else {}
         return {name: number - there.get(name, 0) for name, number in told.items() if number > there.get(name, 0)}
 
+    def forget(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Tell what the mart has, and of nothing that it lost. Raises StorageError."""
+        self.note(mart_id(connection), greatest_numbers(connection))
+
     def refuse_loss(self, connection: duckdb.DuckDBPyConnection) -> None:
         """IntegrityError when the mart has lost messages."""
         if lost := self.lost(connection):

@@ -132,6 +132,16 @@ def greatest_numbers(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return dict(rows)
 
 
+def last_received(connection: duckdb.DuckDBPyConnection, source: str) -> str:
+    """When the last message of a source that the mart has was received, as text in UTC; empty when it has none."""
+    rows = connection.execute(
+        "SELECT coalesce(strftime(max(received_at) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ'), '') FROM etl.message "
+        "WHERE source = ?",
+        [source],
+    ).fetchall()
+    return str(rows[0][0])
+
+
 def unsettled(connection: duckdb.DuckDBPyConnection, source: str, after: int, most: int) -> list[Unsettled]:
     """Up to so many messages of a source after a number, in the order of their numbers."""
     rows = connection.execute(
