@@ -18,7 +18,7 @@ import duckdb
 from flows.cursors import cursors, whole_exports
 from flows.fhir_files import make_folder, place_fhir
 from flows.preferred_units import read_preferred_units
-from flows.settings import LoadSettings, new_load_id
+from flows.settings import LoadSettings, cache_folder, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.charsets import codec_named
 from schemas.errors import StorageError
@@ -375,7 +375,7 @@ def open_session_of(
     preferred = read_preferred_units(settings.preferred_units)
     report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
     report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
-    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost))
+    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost), moulds=cache_folder())
     with ExitStack() as stack:
         mart.must_be_possible()
         if settings.to_fhir is not None:

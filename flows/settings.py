@@ -125,6 +125,15 @@ def environment(name: str, default: str) -> str:
     return os.environ.get(f"CLINMART_{name}", default)
 
 
+def cache_folder() -> Path | None:
+    """Where what only saves time is kept: ``CLINMART_CACHE``, else the user's cache; None when that is set empty."""
+    told = os.environ.get("CLINMART_CACHE")
+    if told is not None:
+        return Path(told) if told else None
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+    return Path(base) / "clinmart" if Path(base).is_absolute() else None
+
+
 _DURATION = re.compile(r"(?:0|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*([smhdw]))")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
