@@ -16,6 +16,7 @@ import polars as pl
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
 from schemas.routes import Routes
 from schemas.table import INVALID, NOTE
+from transforms.alike import Alike
 from transforms.check import check
 from transforms.codes.coder import Coder
 from transforms.decode.careful import Fault
@@ -26,8 +27,9 @@ from transforms.decode.hl7v2.messages import Messages, Told, messages_of
 from transforms.decode.hl7v2.read_fields import READ_FIELDS, numbers, unread_fields
 from transforms.decode.hl7v2.resources import made_of
 from transforms.decode.hl7v2.segments import Segments, segments_of
+from transforms.elements import columns_of_elements
 from transforms.findings import findings_frame, notes_frame
-from transforms.normalise import Meaning, normalise, notes_of
+from transforms.normalise import Meaning, notes_of
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
@@ -130,8 +132,8 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     """The rows of one map: projected, normalised, identified, checked and split."""
     tools, kind = work.tools, made.resource_type
     table = tools.decoder.tables[kind]
-    raw = _without_nulls(tools.frames.read(made.frame, table))
-    identity, own, flag, notes = _identity(made, zone, work.as_of)
+    alike = Alike(made.frame.select(pl.exclude("message", "ordinal", "meta")), unlike=("id",))
+    identity, own, flag, notes = _identity(made, alike, zone, work.as_of)
     coder = Coder(tools.targets)
 
     def times(text: pl.Series, _: str) -> pl.DataFrame:
@@ -139,7 +141,7 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
         return hl7v2_times(text, zone)
 
     meaning = Meaning(coder, tools.harmoniser, observed=kind == "Observation", times=times)
-    body = normalise(raw, table.elements, meaning)
+    body = columns_of_elements(alike, table, tools.frames, meaning, _without_nulls)
     count_codes(coder, kind, result)
     notes += [column for column in body if column.name.startswith(NOTE)]
     frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
@@ -150,7 +152,7 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
         return next(fhir_lines(replace(made, frame=made.frame[row : row + 1]), zone))
 
     failed = {f.row for f in failures}
-    failures += sampled_failures(tools.sampler, raw["id"], payload, kind, table, failed, result)
+    failures += sampled_failures(tools.sampler, identity["id"], payload, kind, table, failed, result)
     late = decide_late(tools.lateness, kind, own, {f.row for f in failures}, result)
     failures += late.refused
     for failure in failures:
@@ -189,7 +191,7 @@ def _without_nulls(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _identity(
-    made: Made, zone: str | None, as_of: datetime
+    made: Made, alike: Alike, zone: str | None, as_of: datetime
 ) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
     """The identity columns, the times that rows brought with them, the flag of one that is none, and the notes.
 
@@ -201,13 +203,12 @@ def _identity(
     if at.null_count() > text.null_count() and zone is None:
         wall = hl7v2_times(text, "UTC")["at"]
         at = pl.select(pl.coalesce(at, wall)).to_series()
-    content = made.frame.select(pl.exclude("message", "ordinal", "meta"))
     frame = pl.DataFrame(
         [
             made.frame["id"],
             at.fill_null(as_of).alias("last_updated"),
             times["nanos"].fill_null(0).alias("last_updated_nanos"),
-            content_hashes(content),
+            content_hashes(alike),
         ]
     )
     return frame, at, times["invalid"].alias(INVALID + "last_updated"), notes_of("last_updated", times["flags"])
