@@ -31,7 +31,9 @@ def columns_of_elements(
     the normaliser does.
     """
     frame = alike.frame
-    groups = [(elements, alike.columns(names)) for elements, names in _groups(table, present_in(frame), tuple(frame.columns))]
+    groups = [
+        (elements, alike.columns(names)) for elements, names in _groups(table, present_in(frame), tuple(frame.columns))
+    ]
     made: list[pl.Series] = []
     for same in (True, False):
         some = [(elements, kinds) for elements, kinds in groups if (kinds.places is not None) is same]

@@ -32,7 +32,7 @@ from transforms.findings import findings_frame, notes_frame
 from transforms.normalise import Meaning, notes_of
 from transforms.partition import Tools
 from transforms.result import ChunkResult
-from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
+from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without, without_repeats
 from transforms.times import hl7v2_times
 
 _JSON = ("extension", "modifier_extension")  # columns of JSON that are made of structs
@@ -172,7 +172,8 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     kept = accepted_rows(frame, gone)
     if kept.height:
         result.saw(kind, without(own, gone))
-        result.patches.append((table.name, narrow(kept)))
+        latest = without_repeats(kept)
+        result.patches.append((table.name, narrow(latest), kept.height - latest.height))
         if work.options.fhir:
             rows = made if not gone else replace(made, frame=accepted_rows(made.frame, gone))
             result.fhir.append((kind, b"".join(line + b"\n" for line in fhir_lines(rows, zone))))

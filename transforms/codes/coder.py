@@ -85,7 +85,9 @@ class Coder:
         if codings is not None:
             weights = pl.select(pl.lit(weights).repeat_by(codings.list.len().fill_null(0))).to_series()
             weights = weights.explode(empty_as_null=False)
-        met = pl.DataFrame([flat.alias("system"), weights.alias("codings")]).filter(pl.col("system").is_in(list(aliases)))
+        met = pl.DataFrame([flat.alias("system"), weights.alias("codings")]).filter(
+            pl.col("system").is_in(list(aliases))
+        )
         self._count(
             met.group_by("system").agg(pl.col("codings").sum()).select(
                 column_name=pl.lit(column),
