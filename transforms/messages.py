@@ -63,12 +63,11 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
     messages = messages_of(chunks, Told(options.charset, options.zone, options.routes, options.source))
     result = ChunkResult(parts=[{} for _ in chunks], inputs=[{} for _ in chunks])
     work = _Work(messages, [c.uri for c in chunks], as_of, tools, options)
-    for number, fault in messages.refused:
+    for number, fault in messages.refused.items():
         work.refuse(number, 1, UNKNOWN_TYPE, fault, fault.reason, result)
-        result.add(messages.all[number].chunk, UNKNOWN_TYPE, 1, 1)
-    for alike, texts in messages.texts.items():
-        numbers, bodies = zip(*texts, strict=True)
-        segments = segments_of(pl.Series(bodies, dtype=pl.String), numbers, alike.separators, alike.zone)
+        result.add(work.chunk_of(number), UNKNOWN_TYPE, 1, 1)
+    for alike, (places, texts) in messages.texts.items():
+        segments = segments_of(texts, places, alike.separators, alike.zone)
         made = [] if alike.kept else made_of(segments)
         for rows in made:
             _rows(work, rows, alike.zone, result)
@@ -92,17 +91,16 @@ class _Work:
         self.options = options
         self.bad: set[int] = set()  # messages of which something was refused
         self._places: set[tuple[int, int]] = set()
-        self._chunks = pl.Series([m.chunk for m in messages.all], dtype=pl.UInt32)
 
     def chunk_of(self, number: int) -> int:
         """The chunk that a message came in."""
-        return self.messages.all[number].chunk
+        return int(self.messages.chunk[number])
 
     def by_chunk(self, numbers: pl.Series) -> list[tuple[int, int]]:
         """How many rows each chunk has."""
         if len(self.uris) == 1:
             return [(0, len(numbers))]
-        return Counter(self._chunks.gather(numbers).to_list()).items()  # type: ignore[return-value]
+        return Counter(self.messages.chunk.gather(numbers).to_list()).items()  # type: ignore[return-value]
 
     def refuse(self, number: int, ordinal: int, kind: str, fault: Fault, check_name: str, result: ChunkResult) -> None:
         """A message goes to the quarantine, once for each of its segments that is at fault."""
@@ -110,7 +108,7 @@ class _Work:
         if (number, ordinal) in self._places:
             return
         self._places.add((number, ordinal))
-        message = self.messages.all[number]
+        message = self.messages.message(number)
         result.rejections.append(
             Rejection(
                 uri=self.uris[message.chunk],
@@ -228,14 +226,14 @@ def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result
         return
     rows = pl.concat(kept).join(segments.messages, on="message", how="left")
     places = rows["message"].to_list()
-    all_messages = work.messages.all
+    messages = {number: work.messages.message(number) for number in dict.fromkeys(places)}
     result.segments.append(
         rows.select(
-            pl.Series("uri", [work.uris[all_messages[n].chunk] for n in places], dtype=pl.String),
-            pl.Series("line", [all_messages[n].line for n in places], dtype=pl.Int64) + rows["ordinal"] - 1,
+            pl.Series("uri", [work.uris[messages[n].chunk] for n in places], dtype=pl.String),
+            pl.Series("line", [messages[n].line for n in places], dtype=pl.Int64) + rows["ordinal"] - 1,
             pl.col("control_id"),
             pl.col("type").alias("message_type"),
-            pl.Series("message_hash", [all_messages[n].sha256 for n in places], dtype=pl.Binary),
+            pl.Series("message_hash", [messages[n].sha256 for n in places], dtype=pl.Binary),
             pl.col("ordinal").cast(pl.Int32),
             pl.col("segment"),
             pl.col("text"),
@@ -267,12 +265,12 @@ def _kept(name: str, frame: pl.DataFrame, whole: Sequence[int], result: ChunkRes
 
 def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> None:
     """What is noted of the character sets of messages, each by its control id."""
-    noted = dict(work.messages.notes)
+    noted = work.messages.notes
     if not noted:
         return
     rows = segments.messages.filter(pl.col("message").is_in(list(noted)))
     found = [
-        Finding(work.messages.all[number].type, control_id, "note", "MSH-18", noted[number], noted[number].meaning)
+        Finding(work.messages.types[number], control_id, "note", "MSH-18", noted[number], noted[number].meaning)
         for number, control_id in rows.select("message", pl.col("control_id").fill_null("")).iter_rows()
     ]
     if found:
@@ -281,10 +279,8 @@ def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> N
 
 def _count_inputs(work: _Work, result: ChunkResult) -> None:
     """What became of each message, by type: applied, or quarantined when anything of it was refused."""
-    for number, message in enumerate(work.messages.all):
-        counts = result.inputs[message.chunk].setdefault(message.type, Counts())
-        counts.read += 1
-        if number in work.bad:
-            counts.quarantined += 1
-        else:
-            counts.applied += 1
+    bad = pl.repeat(0, len(work.messages.types), dtype=pl.UInt32, eager=True).scatter(sorted(work.bad), 1)
+    kinds = pl.DataFrame([work.messages.chunk.alias("chunk"), work.messages.types.alias("type"), bad.alias("bad")])
+    counts = kinds.group_by("chunk", "type", maintain_order=True).agg(pl.len(), pl.col("bad").sum())
+    for chunk, kind, read, refused in counts.iter_rows():
+        result.inputs[chunk][kind] = Counts(read, applied=read - refused, quarantined=refused)
