@@ -7,7 +7,7 @@ element may be left out though R4 requires it (another message tells it), and th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -69,9 +69,10 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
     for alike, (places, texts) in messages.texts.items():
         segments = segments_of(texts, places, alike.separators, alike.zone)
         made = [] if alike.kept else made_of(segments)
-        for rows in made:
-            _rows(work, rows, alike.zone, result)
-        _keep_segments(work, segments, made, result)
+        told = {number for rows in made for number in rows.frame["message"].unique()}
+        while made:  # what was worked on is let go, for it is wide
+            _rows(work, made.pop(), alike.zone, result)
+        _keep_segments(work, segments, told, result)
         _tell_of_charsets(work, segments, result)
     _count_inputs(work, result)
     result.unrouted.update(work.chunk_of(number) for number in messages.unrouted)
@@ -213,9 +214,8 @@ def _identity(
     return frame, at, times["invalid"].alias(INVALID + "last_updated"), notes_of("last_updated", times["flags"])
 
 
-def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result: ChunkResult) -> None:
-    """Segments with something that no map reads, and all of a message of which nothing was made."""
-    told = {number for rows in made for number in rows.frame["message"].unique()}
+def _keep_segments(work: _Work, segments: Segments, told: Collection[int], result: ChunkResult) -> None:
+    """Segments with something that no map reads, and all of messages of which nothing is ``told``."""
     whole = [number for number in segments.messages["message"] if number not in told]
     kept = [
         frame.with_columns(segment=pl.lit(name))
