@@ -301,6 +301,7 @@ class StagedTable:
     columns: tuple[str, ...]
     types: tuple[str, ...] = ()  # of deletes: the resource types among them
     patches: bool = False  # its rows say only what changed
+    repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
 
 
 @dataclass(slots=True)
