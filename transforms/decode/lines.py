@@ -16,6 +16,7 @@ from schemas.records import Chunk
 _LINE_FEED, _CARRIAGE_RETURN = 10, 13
 _TYPE_FIRST = r'^\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"\s*[,}]'
 _BLANK_LINE = r"^[ \t\r\n]*$"
+_WHITE = np.isin(np.arange(256), list(b" \t\r\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
             "end": ends,
         }
     )
-    blank = frame["text"].str.contains(_BLANK_LINE)
-    frame = frame.filter(~blank) if blank.any() else frame
+    if _WHITE[np.frombuffer(data, np.uint8)[starts]].any():  # else no line is blank
+        frame = frame.filter(~frame["text"].str.contains(_BLANK_LINE))
     hashes = _hashes(data, frame) if hashed else pl.lit(None, pl.Binary).alias("content_hash")
     return Lines(data, frame.with_columns(hashes), utf8, verbatim=utf8)
 
