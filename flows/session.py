@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import duckdb
 
-from flows.cursors import cursors
+from flows.cursors import cursors, whole_exports
 from flows.fhir_files import make_folder, place_fhir
 from flows.preferred_units import read_preferred_units
 from flows.settings import LoadSettings, cache_folder, new_load_id
@@ -29,6 +29,7 @@ from schemas.view_table import ViewTable
 from sources.manifest import Manifest
 from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
+from stores.exports import move_export
 from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.overview import table_rows
@@ -274,6 +275,8 @@ class LoadSession:
             whole = report.kind == "load" and report.status in ("ok", "quarantined")
             reached = cursors(manifests, partitions, self._accounted)
             settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
+            for export in whole_exports(manifests, partitions, self._accounted):
+                move_export(connection, report.source, export, report.load_id, now)
             save_load(connection, report, finished=now)
             self._tell_of_codes(connection)
             self._tell_of_views()

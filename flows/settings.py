@@ -138,11 +138,11 @@ _DURATION = re.compile(r"(?:0|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*([smhdw]))")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def duration(given: str) -> timedelta:
+def duration(given: str, option: str = "--lateness") -> timedelta:
     """A duration such as ``90s``, ``15m``, ``36h``, ``2d``, ``1w`` or ``0``. UsageError for anything else."""
     found = _DURATION.fullmatch(given.strip())
     if found is None:
-        raise UsageError(f"--lateness {given!r} is no duration: give a number with s, m, h, d or w, as 36h")
+        raise UsageError(f"{option} {given!r} is no duration: give a number with s, m, h, d or w, as 36h")
     return timedelta(**{_UNITS[found[2]]: float(found[1])}) if found[2] else timedelta(0)
 
 
