@@ -23,6 +23,7 @@ from flows.worker import StagedChunk, Worker
 from schemas.charsets import codec_named
 from schemas.errors import StorageError
 from schemas.lateness import Lateness, LatePolicy
+from schemas.mapping.numbered import Numbered
 from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit, total_of
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
@@ -30,6 +31,7 @@ from sources.manifest import Manifest
 from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
 from stores.lock import loader_lock
+from stores.mappings import numbered
 from stores.mart import Mart
 from stores.overview import table_rows
 from stores.quarantine import refused_by_views
@@ -39,6 +41,7 @@ from stores.staging import Stage, clean_staging
 from stores.tail import TailReceipt
 from stores.views import views_of
 from stores.watermarks import late_before, settle
+from transforms.extracts import ExtractOptions
 from transforms.messages import MessageOptions
 from transforms.sample import Sampling
 
@@ -67,6 +70,7 @@ class Before:
     views: Sequence[ViewTable] = ()
     replaces: str | None = None
     late: Mapping[str, datetime] = field(default_factory=dict)
+    mapping: Numbered | None = None
 
 
 class LoadSession:
@@ -89,6 +93,7 @@ class LoadSession:
         self.receipts = before.receipts
         self.views = before.views
         self._preferred = preferred
+        self._mapping = before.mapping
         self._lateness = Lateness(settings.late_policy, before.late)
         self.worker = self.worker_with(settings.sampling)
         self._mart = mart
@@ -111,9 +116,16 @@ class LoadSession:
         messages = MessageOptions(
             charset and codec_named(charset), self.settings.zone, fhir, self.settings.routes, source
         )
-        return Worker(
-            tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk, messages
-        )
+        extracts, used = None, self._mapping
+        if used is not None:
+            extracts = ExtractOptions(used.mapping, self.settings.zone, fhir, used.numbers)
+        tables, stage = tables_by_type(), self.stage
+        return Worker(tables, self.views, stage, source, sampling, preferred, lateness, crosswalk, messages, extracts)
+
+    def _mapped_by(self, partition: Partition) -> str | None:
+        """The hash of what the mapping says of an extract."""
+        mapped = partition.dialect is not None and self._mapping is not None
+        return self._mapping.mapping.digest(partition.uri) if mapped and self._mapping is not None else None
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the one that the partition
@@ -135,7 +147,8 @@ class LoadSession:
         known = self.receipts.find(partition.size, receipt_name(partition, digest(partition)), as_of if given else None)
         if known is None:
             return False
-        if known.again or (known.held and self.settings.late_policy is LatePolicy.MERGE):
+        changed = known.mapping != self._mapped_by(partition)
+        if known.again or changed or (known.held and self.settings.late_policy is LatePolicy.MERGE):
             self._again[partition] = known
             return False
         self._skip(partition, known)
@@ -189,6 +202,7 @@ class LoadSession:
                 inputs,
                 unrouted,
                 routes.digest if routes else None,
+                self._mapped_by(read.partition),
             )
         )
 
@@ -298,7 +312,7 @@ class LoadSession:
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
-        unit.replaces = self._replaces
+        unit.replaces, unit.mapping = self._replaces, self._mapping
         if not (unit.receipts or unit.attempts) or (self.settings.strict and self.report.status == "drained"):
             return
         if self.settings.strict and (unit.rejections or self.report.refused):
@@ -363,11 +377,19 @@ def open_session_of(
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
-        before = Before(Receipts(None, settings.source)) if new else _before(made, mart, settings, lost)
+        before = _nothing_before(settings) if new else _before(made, mart, settings, lost)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
         yield of_kind(settings, mart, stage, report, before, preferred, made.result)
+
+
+def _nothing_before(settings: LoadSettings) -> Before:
+    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
+
+
+def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | None) -> Numbered | None:
+    return None if settings.mapping is None else numbered(connection, settings.source, settings.mapping)
 
 
 def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
@@ -381,4 +403,5 @@ def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequen
             views,
             settings.replaces and replaceable(connection, settings.replaces, settings.source),
             late_before(connection, settings.source, settings.lateness),
+            _numbered(settings, connection),
         )

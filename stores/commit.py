@@ -21,6 +21,7 @@ from schemas.table import Table
 from stores.codes import save_codes
 from stores.commits import number_commit
 from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
+from stores.mappings import save_mapping
 from stores.merge import merge
 from stores.patches import merge_patches
 from stores.replays import replace_line, settle
@@ -62,6 +63,8 @@ def commit(
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
         _kept(connection, unit, report)
+        if unit.mapping is not None:
+            save_mapping(connection, unit.mapping, report.source, report.load_id, now)
         save_codes(connection, unit, report, crosswalk)
         commit_id = number_commit(connection, report, now, len(unit.receipts))
         _insert(connection, "receipt", _receipts(connection, unit, report, now, commit_id))
@@ -326,6 +329,7 @@ def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, o
         "inputs": counts_rows(receipt.inputs),
         "unrouted": receipt.unrouted,
         "routes": receipt.routes,
+        "mapping": receipt.mapping,
     }
 
 
