@@ -185,8 +185,11 @@ class LoadSession:
         counts = self._add(read.chunks)
         unit, held = self._unit, sum(sum(chunk.held) for chunk in read.chunks)
         unit.bytes += read.partition.size
-        if (known := self._again.get(read.partition)) is not None and known.held:
+        known = self._again.get(read.partition)
+        if known is not None and known.held:
             unit.replayed.append(read.partition.uri)
+        if known is not None and known.mapping != self._mapped_by(read.partition):
+            unit.remapped.append(read.partition.uri)
         sha256 = receipt_name(read.partition, read.sha256)
         inputs = total_of(part for chunk in read.chunks for part in chunk.inputs)
         unrouted, routes = sum(sum(chunk.unrouted) for chunk in read.chunks), self.settings.routes

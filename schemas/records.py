@@ -325,6 +325,7 @@ class StagedUnit:
     latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
     late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
     mapping: Numbered | None = None  # what explained the extracts among the files
+    remapped: list[str] = field(default_factory=list)  # files that another mapping explained before
     replayed: list[str] = field(default_factory=list)  # files whose late lines are taken in after all
     bytes: int = 0
     rows: int = 0

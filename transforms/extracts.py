@@ -172,6 +172,8 @@ class _Chunk:
             self._refuse(fields, fields.numbers[failure.row], kind, failure.fault, failure.check, result)
         gone = [*left, *(row for row in late.discarded if row not in left)]
         result.held.update([self.number] * len(late.held))
+        if one.frame.height == len(refused):
+            return
         result.add(self.number, kind, one.frame.height - len(refused), len(late.refused), len(late.discarded))
         if one.notes:
             result.findings.append(notes_frame(kind, one.rows.ids, one.notes, gone))
@@ -225,12 +227,15 @@ def names_kept(resolved: str | None) -> tuple[str, ...] | None:
     return tuple(json.loads(resolved)["columns"])
 
 
-def replayed(uri: str, line: int, payload: bytes, names: tuple[str, ...], mapping: Mapping) -> Chunk | None:
-    """A refused line as a chunk of its own, to be read by a mapping; None where that says nothing of its file."""
-    if not mapping.of(uri):
-        return None
+def line_chunk(uri: str, line: int, lines: bytes, names: tuple[str, ...], mapping: Mapping) -> Chunk:
+    """Refused lines of a file as a chunk of their own, to be read by a mapping; the first is number ``line``.
+
+    UsageError when the mapping says nothing of the file, or asks for columns that it has not.
+    """
     dialect = mapping.stored(uri)
-    return Chunk(uri, line, line, payload + b"\n", ChunkKind.EXTRACT, names=dialect.header or names, dialect=dialect)
+    names = dialect.header or names
+    mapping.must_fit(uri, names)
+    return Chunk(uri, line, line, lines, ChunkKind.EXTRACT, names=names, dialect=dialect)
 
 
 def _tables() -> dict[str, Table]:

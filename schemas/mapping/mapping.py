@@ -99,6 +99,10 @@ class Mapping:
 
     def must_fit(self, uri: str, names: Sequence[str]) -> None:
         """UsageError, with the line of the mapping, unless a file with these columns has all that is asked of it."""
+        if not names:
+            raise UsageError(
+                f"{uri}: is empty, without even a line that names its columns: get it again, or leave it out"
+            )
         for entry in self.of(uri):
             for name, line in entry.reads():
                 if (found := names.count(name)) != 1:
