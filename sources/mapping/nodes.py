@@ -11,7 +11,6 @@ import yaml
 
 from schemas.errors import UsageError
 
-_NULL = "tag:yaml.org,2002:null"
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -53,11 +52,11 @@ class Nodes:
         return found
 
     def text(self, node: yaml.Node, *, empty: bool = False) -> str:
-        """A scalar as it is written: ``0123`` keeps its zero, ``no`` is no truth."""
+        """A scalar as it is written: ``0123`` keeps its zero, ``no`` is no truth and ``NULL`` a text."""
         if not isinstance(node, yaml.ScalarNode):
             self.fault(node, "a list or KEY: VALUE pairs stand where one value is expected")
-        quoted = node.style in ("'", '"')
-        if (node.tag == _NULL and not quoted) or (not node.value and not empty):
+        bare = node.style not in ("'", '"')
+        if not node.value and (bare or not empty):
             self.fault(node, "nothing stands where a value is expected")
         return str(node.value)
 

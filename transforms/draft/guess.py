@@ -1,0 +1,65 @@
+"""Which table a header is about, and which of its columns fills what."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import polars as pl
+
+from transforms.draft.profile import Profile
+from transforms.draft.words import WORDS, snake_words
+
+_SURE = 2  # of a name that only this table has
+_KEY_WORDS = (
+    "id", "key", "accession", "order", "mrn", "csn", "code", "test", "line", "number", "num", "date", "time", "loinc",
+)  # fmt: skip
+_MOST_KEYS = 4
+
+
+def guess_table(names: Sequence[str]) -> str | None:
+    """The table whose words the header has most of; None where it has hardly any."""
+    words = [snake_words(name) for name in names]
+    scores = {}
+    for table, targets in WORDS.items():
+        own = set(targets[""].split())
+        known = {word for target, many in targets.items() if target for word in many.split()}
+        scores[table] = sum(_SURE * _has(word, own) + (word in known) for word in words)
+    best = max(scores, key=lambda table: scores[table])
+    return best if scores[best] > _SURE else None
+
+
+def _has(word: str, own: set[str]) -> bool:
+    return word in own or any(part in own for part in word.split("_"))
+
+
+def guess_targets(table: str, names: Sequence[str]) -> dict[str, str]:
+    """The column for each target, ``id`` and ``last_updated`` among them; each column is taken once."""
+    words = {snake_words(name): name for name in reversed(names)}
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for target, many in WORDS[table].items():
+        if not target:
+            continue
+        for word in many.split():
+            column = words.get(word)
+            if column is not None and column not in taken:
+                found[target] = column
+                taken.add(column)
+                break
+    return found
+
+
+def guess_keys(sample: pl.DataFrame, profiles: Sequence[Profile]) -> tuple[str, ...]:
+    """The fewest columns that together tell the rows of the sample apart; none where there are no such."""
+    names = [p.name for p in profiles if p.filled == p.rows and _like_key(p.name)]
+    for many in range(1, _MOST_KEYS + 1):
+        for some in itertools.combinations(names[:12], many):
+            if sample.select(some).n_unique() == sample.height:
+                return some
+    return ()
+
+
+def _like_key(name: str) -> bool:
+    parts = snake_words(name).split("_")
+    return any(part.endswith(word) for part in parts for word in _KEY_WORDS)
