@@ -47,6 +47,8 @@ def guess_targets(table: str, names: Sequence[str]) -> dict[str, str]:
                 found[target] = column
                 taken.add(column)
                 break
+    if "value" in found and "value_number" in found:  # of OMOP, where the one repeats the other
+        del found["value"]
     return found
 
 

@@ -10,7 +10,8 @@ import polars as pl
 from transforms.decode.extract.dates import read_dates
 from transforms.decode.extract.numbers import read_numbers
 
-NULLS = ("NULL", "null", "\\N", "NA", "N/A", "NaN", "None", "(null)")
+NULLS = ("NULL", "null", "\\N", "(null)")  # texts that databases write for nothing
+DOUBTFUL = ("NA", "N/A", "NaN", "None", "nan", "-", ".", "?")  # that may mean something too: sodium is NA
 _DATES = (
     "%m/%d/%Y",
     "%d/%m/%Y",
@@ -37,7 +38,7 @@ _SHORT = 24  # characters of a code
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``rows`` of the sample, ``filled`` of them. ``nulls`` are texts that look like missing values, ``padded``: blanks
+    """``rows`` of the sample, ``filled`` of them. ``nulls`` are texts that mean a missing value, ``doubtful`` some that may; ``padded``: blanks
     stand around some values.
 
     ``layouts``: each of these lists of layouts reads all values; the empty list is ISO 8601. ``local``: some have a
@@ -50,6 +51,7 @@ class Profile:
     filled: int
     distinct: int
     nulls: tuple[str, ...]
+    doubtful: tuple[str, ...]
     padded: bool
     layouts: tuple[tuple[str, ...], ...]
     local: bool
@@ -69,7 +71,8 @@ def profile(column: pl.Series) -> Profile:
     padded = bool((given != given.str.strip_chars()).any())
     text = given.str.strip_chars()
     nulls = tuple(name for name in NULLS if (text == name).any())
-    text = text.filter(~text.is_in([*nulls, ""]))
+    doubtful = tuple(name for name in DOUBTFUL if (text == name).any())
+    text = text.filter(~text.is_in([*nulls, *doubtful, ""]))
     distinct = text.unique(maintain_order=True)
     layouts = _layouts(distinct)
     local = any(_is_local(distinct, one) for one in layouts)
@@ -77,17 +80,18 @@ def profile(column: pl.Series) -> Profile:
     values = tuple(few) if all(len(value) <= _SHORT for value in few) else ()
     fits = bool(distinct.str.contains(r"^[A-Za-z0-9\-.]{1,64}$").all())
     return Profile(
-        column.name,
-        len(column),
-        len(text),
-        len(distinct),
-        nulls,
-        padded,
-        layouts,
-        local,
-        _number(distinct),
-        values,
-        fits,
+        name=column.name,
+        rows=len(column),
+        filled=len(text),
+        distinct=len(distinct),
+        nulls=nulls,
+        doubtful=doubtful,
+        padded=padded,
+        layouts=layouts,
+        local=local,
+        number=_number(distinct),
+        values=values,
+        fits_id=fits,
     )
 
 

@@ -50,7 +50,8 @@ WORDS = MappingProxyType(
             "reference_range_text": "reference_range ref_range normal_range",
             "interpretation": "abnormal_flag flag result_flag abnormal",
             "effective": "collected collected_at collection_time specimn_taken_time specimen_taken_time "
-            "collection_date measurement_datetime measurement_date charttime observation_time drawn taken result_date collect_dt "
+            "collection_date measurement_datetime measurement_date charttime observation_time drawn taken result_date "
+            "collect_dt "
             "collection_datetime sample_date date",
             "issued": "result_time issued reported verified released resulted report_date",
             "status": "status result_status lab_status",

@@ -54,6 +54,10 @@ def _head(name: str, dialect: Dialect, profiles: Sequence[Profile], table: str, 
         yield f"    encoding: {dialect.encoding}" + (asked if not dialect.encoding.startswith("utf") else "")
     if nulls := list(dict.fromkeys(null for p in profiles for null in p.nulls)):
         yield f"    nulls: [{', '.join(json.dumps(null) for null in nulls)}]"
+    for p in profiles:
+        if p.doubtful:
+            said = ", ".join(json.dumps(text) for text in p.doubtful)
+            yield f"    {ASK} whether {said} in {p.name} means that nothing is known: then add it to the list nulls"
     if any(p.padded for p in profiles):
         yield "    trim: true"
 
