@@ -32,6 +32,6 @@ class Dialect:
                 return False
         except UnicodeDecodeError:
             return False
-        return all(len(bytes([byte]).decode(self.encoding, "replace")) == 1 for byte in range(128, 256)) and (
-            len(bytes([0xC3, 0xA4]).decode(self.encoding, "replace")) == 2
-        )
+        # The first byte of a character of two would take the letter behind it along.
+        pairs = (bytes([byte, ord("A")]).decode(self.encoding, "replace") for byte in range(128, 256))
+        return all(len(pair) == 2 and pair[1] == "A" for pair in pairs)

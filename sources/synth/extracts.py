@@ -23,7 +23,7 @@ from sources.synth.write import empty_folder
 ZONE = "America/New_York"  # of the hospital, and so of all local times
 _TYPES = frozenset({"Patient", "Encounter", "Observation"})
 _FLAGS = {"final": "F", "preliminary": "P", "corrected": "C", "amended": "A", "cancelled": "X"}
-_CLASSES = {"IMP": "101", "OBSENC": "102", "EMER": "103", "AMB": "104"}
+_CLASSES = {"IMP": "101", "OBSENC": "102", "EMER": "103", "AMB": "104", "VR": "105"}
 _GENDERS = {"male": 8507, "female": 8532}  # concepts of OMOP's vocabulary
 
 _Row = Mapping[str, object]
