@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.mllp
 	$(BIN)/python -m benchmarks.merge
 	$(BIN)/python -m benchmarks.ccda
+	$(BIN)/python -m benchmarks.extracts
 
 torture: setup
 	$(BIN)/python -m benchmarks.torture

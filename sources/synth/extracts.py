@@ -26,6 +26,8 @@ _FLAGS = {"final": "F", "preliminary": "P", "corrected": "C", "amended": "A", "c
 _CLASSES = {"IMP": "101", "OBSENC": "102", "EMER": "103", "AMB": "104", "VR": "105"}
 _GENDERS = {"male": 8507, "female": 8532}  # concepts of OMOP's vocabulary
 
+_GREEK_MU, _MICRO = "\u03bc", "\u00b5"  # Windows has only the second
+
 _Row = Mapping[str, object]
 
 
@@ -143,7 +145,7 @@ def _lab(number: int, at: int, person: Mapping[str, Any], one: Mapping[str, Any]
         "LOINC": coding["code"],
         "TEST": coding.get("display"),
         "RESULT": _result(one),
-        "UNITS": one.get("valueQuantity", {}).get("unit"),
+        "UNITS": (one.get("valueQuantity", {}).get("unit") or "").replace(_GREEK_MU, _MICRO) or None,
         "REF_LOW": low,
         "REF_HIGH": high,
         "STATUS": _FLAGS.get(one["status"], "F"),

@@ -38,12 +38,12 @@ _SHORT = 24  # characters of a code
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``rows`` of the sample, ``filled`` of them. ``nulls`` are texts that mean a missing value, ``doubtful`` some that may; ``padded``: blanks
-    stand around some values.
+    """``rows`` of the sample, ``filled`` of them, with so many ``distinct`` values. ``nulls`` are texts that mean a
+    missing value, ``doubtful`` some that may. ``padded``: blanks stand around some values.
 
     ``layouts``: each of these lists of layouts reads all values; the empty list is ISO 8601. ``local``: some have a
     time of day and no offset. ``number``: decimal and thousands mark where most are numbers, else None. ``values`` are
-    all values of a column of few. ``fits_id``: all could be ids.
+    all values of a column of few. ``fits_id``: all could be ids. ``loinc``: all look like codes of LOINC.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Profile:
     number: tuple[str, str] | None
     values: tuple[str, ...]
     fits_id: bool
+    loinc: bool
 
     @property
     def unique(self) -> bool:
@@ -92,6 +93,7 @@ def profile(column: pl.Series) -> Profile:
         number=_number(distinct),
         values=values,
         fits_id=fits,
+        loinc=bool(len(distinct)) and bool(distinct.str.contains("^[0-9]{1,5}-[0-9]$").all()),
     )
 
 

@@ -143,12 +143,10 @@ def snake_words(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", split.lower()).strip("_")
 
 
-def code_system_of(column: str, values: tuple[str, ...] = ()) -> str | None:
-    """The code system that a column's name tells, or LOINC where all of its few values look like it."""
+def code_system_of(column: str, *, loinc: bool = False) -> str | None:
+    """The code system that a column's name tells, or LOINC where its values look like it."""
     name = snake_words(column)
     for word, system in _CODE_SYSTEMS:
         if word in name:
             return system
-    if values and all(re.fullmatch(r"[0-9]{1,5}-[0-9]", value) for value in values):
-        return "http://loinc.org"
-    return None
+    return _CODE_SYSTEMS[0][1] if loinc else None

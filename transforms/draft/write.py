@@ -136,7 +136,7 @@ class _Entry:
         else:
             self._used.add(column)
             yield f"      {name}: {_quoted(column)}"
-            system = code_system_of(column, about.values) if f"{name}_system" in self._targets else None
+            system = code_system_of(column, loinc=about.loinc) if f"{name}_system" in self._targets else None
             if system is not None:
                 yield f"      {name}_system: {{constant: {json.dumps(system)}}}"
             elif f"{name}_system" in self._targets:

@@ -10,6 +10,7 @@ import pytest
 from transforms.times import bracketed_times, hl7v2_times
 
 AT = datetime(2024, 5, 1, 8, 30, tzinfo=UTC)
+TWICE = datetime(2024, 10, 27, 0, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ AT = datetime(2024, 5, 1, 8, 30, tzinfo=UTC)
         ("2024-05-01T10:30", None, date(2024, 5, 1), "minute", None),
         ("2024-05-01T10[Europe/Berlin]", datetime(2024, 5, 1, 8, tzinfo=UTC), date(2024, 5, 1), "hour", 120),
         ("2024-03-31T02:30[Europe/Berlin]", None, date(2024, 3, 31), "minute", None),  # a gap
-        ("2024-10-27T02:30[Europe/Berlin]", datetime(2024, 10, 27, 0, 30, tzinfo=UTC), date(2024, 10, 27), "minute", 120),
+        ("2024-10-27T02:30[Europe/Berlin]", TWICE, date(2024, 10, 27), "minute", 120),  # the earlier
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC), date(2016, 12, 31), "second", 0),
     ],
 )  # fmt: skip

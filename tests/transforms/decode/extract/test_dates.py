@@ -75,8 +75,10 @@ def test_mixed_layouts() -> None:
     assert clock.text.to_list() == ["2024-03-04", "2024-03-04T10:00"]
 
 
-@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), st.sampled_from(
-    ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y%m%d%H%M%S", "%d-%b-%Y %H:%M:%S"]))  # fmt: skip
+_LAYOUTS = ("%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y%m%d%H%M%S", "%d-%b-%Y %H:%M:%S")
+
+
+@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), st.sampled_from(_LAYOUTS))
 def test_as_strftime_writes_them(moment: datetime, layout: str) -> None:
     """What Python writes is read as it was meant."""
     text = moment.strftime(layout.replace("%Y", f"{moment.year:04d}"))
