@@ -1,8 +1,8 @@
 """A lab's CSV by the worked mapping, from file to mart: MB/s per CPU-second, and memory.
 
 ``python -m benchmarks.extracts [--rows N] [--rounds N]`` prints one table. The rows are those of the generator's
-``lab_results.csv``, each with an accession of its own. ``net`` leaves out what a load of one row takes; ``bare`` is what
-DuckDB alone takes to write the same file as texts into a table of a new database.
+``lab_results.csv``, each with an accession of its own. ``net`` leaves out what a load of one row takes; ``bare`` is
+what DuckDB alone takes to write the same file as texts into a table of a new database.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def write(path: Path, rows: int) -> None:
-    """The generator's lab results again and again, each with an accession of its own; ASCII, so that DuckDB reads it."""
+    """The generator's lab results again and again, each with an accession of its own; in ASCII, for DuckDB's sake."""
     with tempfile.TemporaryDirectory() as name:
         write_extracts(SynthPlan(patients=50), Path(name) / "x")
         lines = (Path(name) / "x" / "lab_results.csv").read_bytes().decode("cp1252").encode("ascii", "replace")

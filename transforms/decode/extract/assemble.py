@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import polars as pl
+import pyarrow as pa
 
 from schemas.mapping.targets import Steps
 
@@ -43,7 +44,7 @@ def _column(key: str, items: dict[str, _Node]) -> pl.Series | None:
     if "" in items:
         return values[0].alias(key)
     if len(values) == 1:
-        return _listed(values).alias(key)
+        return _each_listed(values[0]).alias(key)
     return _listed(_alike(values)).alias(key)
 
 
@@ -74,6 +75,19 @@ def _alike(values: list[pl.Series]) -> list[pl.Series]:
         ]
         there = pl.lit(value.is_not_null())
         made.append(pl.DataFrame(parts).select(pl.when(there).then(pl.struct(pl.all())).alias("item")).to_series())
+    return made
+
+
+def _each_listed(value: pl.Series) -> pl.Series:
+    """Each value as a list of its own, without a look at the values; null for null."""
+    there = value.is_not_null()
+    ends = there.cum_sum().cast(pl.Int64)
+    starts = pl.select(pl.when(there).then(ends - 1)).to_series()
+    offsets = pl.concat([starts, pl.Series([ends[-1] if len(ends) else 0], dtype=pl.Int64)]).to_arrow()
+    values = value.drop_nulls() if value.null_count() else value
+    closed = pa.LargeListArray.from_arrays(offsets, values.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    made = pl.from_arrow(closed)
+    assert isinstance(made, pl.Series)
     return made
 
 
