@@ -47,7 +47,6 @@ def test_from_a_file_to_its_rows(clinmart: Clinmart, labs: Path, tmp_path: Path)
         mart, "SELECT value_comparator, value_number, value_text, status FROM observation ORDER BY id"
     ) == query(mart, "SELECT value_comparator, value_number, value_text, status FROM observation ORDER BY id")
     assert query(mart, "SELECT count(*), count(effective_at), count(value_number) FROM observation") == [(3, 3, 2)]
-    assert outcome.err.count("\n") == 0 or "Traceback" not in outcome.err
 
 
 def test_generated_files(clinmart: Clinmart, tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ def test_generated_files(clinmart: Clinmart, tmp_path: Path) -> None:
 
 
 def test_check_shows_what_is_refused(clinmart: Clinmart, labs: Path, tmp_path: Path) -> None:
-    """By reason and column with its first line, what has the id of another, and columns that are not read; no values."""
+    """By reason and column with its first line; also what has the id of another, and columns that are not read."""
     mapping = tmp_path / "m.yaml"
     mapping.write_text(
         "files:\n  - file: '*.csv'\n    table: observation\n    keys: [Order]\n    columns:\n"
