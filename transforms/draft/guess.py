@@ -11,10 +11,28 @@ from transforms.draft.profile import Profile
 from transforms.draft.words import WORDS, snake_words
 
 _SURE = 2  # of a name that only this table has
-_KEY_WORDS = (
-    "id", "key", "accession", "order", "mrn", "csn", "code", "test", "line", "number", "num", "date", "time", "loinc",
-)  # fmt: skip
-_MOST_KEYS = 4
+# Words of columns that may name a row, those that may do so together with others, and those that say whose it is.
+_NAMES = frozenset({"id", "key", "accession", "order", "csn", "number", "num", "uuid", "guid", "record"})
+_PARTS = frozenset(
+    {
+        "patient",
+        "person",
+        "subject",
+        "mrn",
+        "encounter",
+        "visit",
+        "code",
+        "test",
+        "loinc",
+        "line",
+        "item",
+        "date",
+        "time",
+    }
+    | {"datetime", "charttime"}
+)
+_WHO = frozenset({"patient", "person", "subject", "mrn", "encounter", "visit"})
+_MOST_KEYS, _MOST_NAMES = 4, 12
 
 
 def guess_table(names: Sequence[str]) -> str | None:
@@ -41,7 +59,8 @@ def guess_targets(table: str, names: Sequence[str]) -> dict[str, str]:
     for target, many in WORDS[table].items():
         if not target:
             continue
-        for word in many.split():
+        own = (f"{table}_id", "id", "uuid", "key") if target == "id" else ()
+        for word in (*many.split(), *own):
             column = words.get(word)
             if column is not None and column not in taken:
                 found[target] = column
@@ -54,14 +73,17 @@ def guess_targets(table: str, names: Sequence[str]) -> dict[str, str]:
 
 def guess_keys(sample: pl.DataFrame, profiles: Sequence[Profile]) -> tuple[str, ...]:
     """The fewest columns that together tell the rows of the sample apart; none where there are no such."""
-    names = [p.name for p in profiles if p.filled == p.rows and _like_key(p.name)]
+    whole = [p.name for p in profiles if p.filled == p.rows]
+    names = [name for name in whole if _words(name) & (_NAMES | _PARTS)][:_MOST_NAMES]
     for many in range(1, _MOST_KEYS + 1):
-        for some in itertools.combinations(names[:12], many):
-            if sample.select(some).n_unique() == sample.height:
+        for some in itertools.combinations(names, many):
+            words = set().union(*map(_words, some))
+            if (words & _NAMES if many == 1 else words & (_NAMES | _WHO)) and sample.select(some).is_unique().all():
                 return some
     return ()
 
 
-def _like_key(name: str) -> bool:
+def _words(name: str) -> set[str]:
+    """The words of a name that may be of a key, also as endings (``orderid``)."""
     parts = snake_words(name).split("_")
-    return any(part.endswith(word) for part in parts for word in _KEY_WORDS)
+    return {word for word in _NAMES | _PARTS for part in parts if part == word or part[2:].endswith(word)}

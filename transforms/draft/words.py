@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 _PERSON = (
     "patient_id person_id pat_id patid subject_id patientid patient_key pat_mrn_id mrn patient_mrn "
-    "medical_record_number"
+    "medical_record_number patient person subject"
 )
 _VISIT = (
     "encounter_id visit_occurrence_id pat_enc_csn_id csn visit_id enc_id encounterid hadm_id visit_number encounter"
@@ -20,12 +20,12 @@ WORDS = MappingProxyType(
             "": "person birth_date dob date_of_birth birthdate gender sex mrn",
             "id": "patient_id person_id pat_id patid subject_id patientid patient_key",
             "mrn": "mrn pat_mrn_id patient_mrn medical_record_number hospital_number person_source_value",
-            "name_family": "last_name family_name surname pat_last_name lastname family",
-            "name_given": "first_name given_name pat_first_name firstname given",
+            "name_family": "last_name family_name surname pat_last_name lastname family last",
+            "name_given": "first_name given_name pat_first_name firstname given first",
             "name_text": "pat_name patient_name full_name name",
             "gender": "gender sex gender_source_value gender_concept_id sex_name patient_sex",
             "birth": "birth_date dob date_of_birth birthdate birth_datetime birth_dt",
-            "deceased": "death_date dod date_of_death death_datetime deceased_date",
+            "deceased": "death_date dod date_of_death death_datetime deceased_date deathdate",
             "phone": "phone home_phone phone_number mobile telephone",
             "email": "email email_address",
             "address_line": "address street add_line_1 address_line_1 address1",
@@ -33,6 +33,7 @@ WORDS = MappingProxyType(
             "address_state": "state state_code province",
             "address_postal_code": "zip postal_code zip_code postcode",
             "address_country": "country country_code",
+            "marital_status": "marital_status marital",
         },
         "observation": {
             "": "result test analyte loinc measurement value units specimen reference_low reference_high abnormal lab",
@@ -41,7 +42,8 @@ WORDS = MappingProxyType(
             "encounter_id": _VISIT,
             "code": "loinc loinc_code measurement_source_value test_code test component_id analyte_code item_id itemid "
             "lab_code measurement_concept_id code result_code",
-            "code_display": "test_name component_name analyte analyte_name lab_name name test_description label",
+            "code_display": "test_name component_name analyte analyte_name lab_name name test_description label description "
+            "test",
             "value": "result result_value value ord_value value_source_value test_result measurement_value valuenum",
             "value_number": "value_as_number result_numeric ord_num_value numeric_result",
             "value_unit": "units unit unit_source_value reference_unit result_unit uom valueuom",

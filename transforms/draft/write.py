@@ -105,6 +105,14 @@ class _Entry:
             yield f"    id: {_quoted(column)}"
             return
         keys = guess_keys(self._sample, list(self._profiles.values()))
+        code = self._found.get("code")
+        if (
+            len(keys) > 1
+            and code is not None
+            and code not in keys
+            and self._profiles[code].filled == self._sample.height
+        ):
+            keys = (*keys, code)  # of one order, or of one moment, there are results of many tests
         self._used.update(keys)
         if not keys:
             keys = tuple(self._sample.columns)
