@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows.mapping_check import Checked
 
@@ -25,7 +26,7 @@ def print_checked(found: Checked, file: Path) -> None:
         for column in rows[0]:
             values = [row[column] for row in rows]
             if any(value is not None for value in values):
-                shown.add_row(column, *(_text(value) for value in values))
+                shown.add_row(column, *(Text(_shortened(value)) for value in values))
         console.print(shown)
     landed = ", ".join(f"{rows:,} in {name}" for name, rows in found.landed.items()) or "none"
     part = "" if found.whole else " (the beginning of the file)"
@@ -45,6 +46,6 @@ def print_checked(found: Checked, file: Path) -> None:
         console.print(f"columns that the mapping does not read: {', '.join(found.unused)}", markup=False)
 
 
-def _text(value: object) -> str:
+def _shortened(value: object) -> str:
     text = "" if value is None else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -13,24 +13,9 @@ from transforms.draft.words import WORDS, snake_words
 _SURE = 2  # of a name that only this table has
 # Words of columns that may name a row, those that may do so together with others, and those that say whose it is.
 _NAMES = frozenset({"id", "key", "accession", "order", "csn", "number", "num", "uuid", "guid", "record"})
-_PARTS = frozenset(
-    {
-        "patient",
-        "person",
-        "subject",
-        "mrn",
-        "encounter",
-        "visit",
-        "code",
-        "test",
-        "loinc",
-        "line",
-        "item",
-        "date",
-        "time",
-    }
-    | {"datetime", "charttime"}
-)
+_PARTS = frozenset({"patient", "person", "subject", "mrn", "encounter", "visit", "code", "test", "loinc", "line"}) | {
+    "item", "date", "time", "datetime", "charttime",
+}  # fmt: skip
 _WHO = frozenset({"patient", "person", "subject", "mrn", "encounter", "visit"})
 _MOST_KEYS, _MOST_NAMES = 4, 12
 

@@ -42,8 +42,8 @@ WORDS = MappingProxyType(
             "encounter_id": _VISIT,
             "code": "loinc loinc_code measurement_source_value test_code test component_id analyte_code item_id itemid "
             "lab_code measurement_concept_id code result_code",
-            "code_display": "test_name component_name analyte analyte_name lab_name name test_description label description "
-            "test",
+            "code_display": "test_name component_name analyte analyte_name lab_name name test_description label "
+            "description test",
             "value": "result result_value value ord_value value_source_value test_result measurement_value valuenum",
             "value_number": "value_as_number result_numeric ord_num_value numeric_result",
             "value_unit": "units unit unit_source_value reference_unit result_unit uom valueuom",
