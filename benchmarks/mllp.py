@@ -65,7 +65,19 @@ def listen(mart: Path) -> tuple[subprocess.Popen[str], int]:
     """A listener, and its port."""
     command = [str(Path(sys.executable).with_name("python")), "-m", "flows.cli.main", "listen"]
     process = subprocess.Popen(
-        [*command, "--mart", str(mart), "--port", "0", "--source", "b", "--max-connections", "20000"],
+        [
+            *command,
+            "--mart",
+            str(mart),
+            "--port",
+            "0",
+            "--source",
+            "b",
+            "--max-connections",
+            "20000",
+            "--rows-after",
+            "1",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

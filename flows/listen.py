@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from flows.drain import Drain
-from flows.listen_commit import BatchLimits, Committer, GroupCommit
+from flows.listen_commit import BatchLimits, Committer, Lanes
 from flows.listen_desk import Desk
 from flows.listen_report import ListenReport
 from flows.listen_seen import SeenLately
@@ -39,29 +39,29 @@ class ListenLimits:
 
 def run_listen(
     address: Address,
-    source: str,
+    report: ListenReport,
     committer: Committer,
     limits: ListenLimits,
     drain: Drain,
     ready: Callable[[int], None],
-) -> ListenReport:
-    """Listen until ``drain`` is asked for, then answer what was read whole, and say what was done.
+) -> None:
+    """Listen until ``drain`` is asked for, then answer what was read whole; what was done stands in ``report``.
 
     ``ready`` is told the port once connections are accepted. Raises UsageError when the address cannot be had.
     """
-    return asyncio.run(_listen(address, source, committer, limits, drain, ready))
+    asyncio.run(_listen(address, report, committer, limits, drain, ready))
 
 
 async def _listen(
     address: Address,
-    source: str,
+    report: ListenReport,
     committer: Committer,
     limits: ListenLimits,
     drain: Drain,
     ready: Callable[[int], None],
-) -> ListenReport:
-    began, report = time.monotonic(), ListenReport(source)
-    group = GroupCommit(committer, limits.batch)
+) -> None:
+    began = time.monotonic()
+    group = Lanes(committer, limits.batch)
     server = MllpServer(Desk(group, SeenLately(), report), _possible(limits.connections), address.tls)
     try:
         asked = asyncio.Event()
@@ -78,9 +78,8 @@ async def _listen(
         await group.close()
     counts = server.counts
     report.accepted, report.refused, report.ended = counts.accepted, counts.refused, dict(counts.ended)
-    report.batches = group.batches
+    report.batches, report.checked = group.batches, group.checked
     report.seconds = time.monotonic() - began
-    return report
 
 
 def _possible(limits: MllpLimits) -> MllpLimits:

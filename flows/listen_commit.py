@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,13 +51,23 @@ class Outcome:
 
 
 class Committer(Protocol):
-    """Brings messages into the mart. Called from one thread at a time, never twice at once."""
+    """Brings messages into the mart. Each method is called from one thread at a time; both may be at work at once, for
+    different messages.
+    """
+
+    def doubts(self, data: bytes) -> bool:
+        """True when a message must be checked before it is answered; quick, for it is asked of every one."""
+        ...
 
     def commit(self, batch: Sequence[Message]) -> Sequence[Outcome]:
         """The outcome of each message, all durable in one transaction when this returns.
 
         Raises ClinmartError when nothing of the batch is in the mart: LockedError, StorageError or TryAgainError.
         """
+        ...
+
+    def check_and_commit(self, batch: Sequence[Message]) -> Sequence[Outcome]:
+        """As :meth:`commit`, after the messages were checked: what is refused is kept as such."""
         ...
 
 
@@ -77,8 +87,8 @@ class BatchLimits:
 class GroupCommit:
     """Gathers messages into batches and has them committed, one batch after another."""
 
-    def __init__(self, committer: Committer, limits: BatchLimits) -> None:
-        self._committer = committer
+    def __init__(self, commit: Callable[[Sequence[Message]], Sequence[Outcome]], limits: BatchLimits) -> None:
+        self._committed = commit
         self._limits = limits
         self._queue: list[tuple[Message, asyncio.Future[Outcome]]] = []
         self._queued = 0  # bytes
@@ -150,7 +160,7 @@ class GroupCommit:
         messages = [message for message, _ in batch]
         self.batches += 1
         try:
-            outcomes = await asyncio.get_running_loop().run_in_executor(self._pool, self._committer.commit, messages)
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._pool, self._committed, messages)
             pairs = list(zip(batch, outcomes, strict=True))
         except Exception as error:  # noqa: BLE001 # whatever it is: it goes to every message, and none is acknowledged
             # Only our own errors are known to hold no values.
@@ -163,3 +173,30 @@ class GroupCommit:
         for (_, future), outcome in pairs:
             if not future.done():
                 future.set_result(outcome)
+
+
+class Lanes:
+    """Two group commits side by side: messages that are to be checked first hold up none of the others."""
+
+    def __init__(self, committer: Committer, limits: BatchLimits) -> None:
+        self._committer = committer
+        self._straight = GroupCommit(committer.commit, limits)
+        self._checked = GroupCommit(committer.check_and_commit, limits)
+        self.checked = 0  # messages that were checked before they were answered
+
+    @property
+    def batches(self) -> int:
+        """Batches of both."""
+        return self._straight.batches + self._checked.batches
+
+    async def submit(self, message: Message) -> Outcome:
+        """See :meth:`GroupCommit.submit`."""
+        if not self._committer.doubts(message.data):
+            return await self._straight.submit(message)
+        self.checked += 1
+        return await self._checked.submit(message)
+
+    async def close(self) -> None:
+        """Commit what is queued, and end."""
+        await self._straight.close()
+        await self._checked.close()

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from flows.listen_commit import GroupCommit, Message, Outcome, Taken
+from flows.listen_commit import Lanes, Message, Outcome, Taken
 from flows.listen_report import ListenReport
 from flows.listen_seen import Key, Seen
 from schemas.errors import LockedError
@@ -43,7 +43,7 @@ _VERDICTS = {
 class Desk:
     """Receives frames (:class:`sources.mllp.connection.Receiver`)."""
 
-    def __init__(self, group: GroupCommit, seen: Seen, report: ListenReport) -> None:
+    def __init__(self, group: Lanes, seen: Seen, report: ListenReport) -> None:
         self._group = group
         self._seen = seen
         self._report = report

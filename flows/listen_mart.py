@@ -1,33 +1,39 @@
 """The committer of a listener: messages into a mart, one transaction for each batch.
 
-A message is kept whole in `etl.message`; what is made of it belongs in the same transaction, in :meth:`_bring_in`.
+A message is kept whole in `etl.message`, and is acknowledged then; its rows are made beside that, by the session of the
+listener's run (:mod:`flows.listen_rows`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from typing import TypeVar
 
 import duckdb
 
 from flows.listen_commit import Message, Outcome, Taken
-from flows.settings import LoadSettings, new_load_id
+from flows.listen_judge import Judge, Refusal, problem_of
+from flows.listen_report import ListenReport
+from flows.listen_rows import RowMaker
+from flows.session import LoadSession, open_session
+from flows.settings import LoadSettings
+from schemas.charsets import codec_named
 from schemas.errors import ClinmartError, StorageError
-from schemas.records import LoadReport
-from schemas.tables import all_tables
 from stores.commit import save_load
-from stores.lock import loader_lock
-from stores.mart import Mart
-from stores.messages import KeptMessage, keep, kept_before
-from stores.staging import clean_staging
+from stores.identity import mart_id
+from stores.messages import KeptMessage, Known, keep, kept_before, latest_accepted, number_all
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 _LINGER = 2.0  # seconds without messages after which the mart is closed, so that readers can open it
 _PATIENCE = 5.0  # seconds to wait for a reader that has the mart open: less than senders wait for an answer
+ROWS_AFTER = (
+    30.0  # seconds that the rows of a message may wait for those of others: each commit of rows is kept account of
+)
+_FORMS_FROM = 2_000  # messages of earlier runs whose forms are known at the start
 
 
 class MartCommitter:
@@ -37,54 +43,87 @@ class MartCommitter:
     for a while.
     """
 
-    def __init__(self, mart: Mart, settings: LoadSettings, report: LoadReport) -> None:
-        self._mart = mart
-        self._source = settings.source
-        self._wait = max(settings.wait, _PATIENCE)
-        self._report = report
-        self._began = time.monotonic()
+    def __init__(self, session: LoadSession, judge: Judge, rows: RowMaker, last: int) -> None:
+        """``last`` is the greatest number of a message of the source."""
+        self._mart = session.mart
+        self._session = session
+        self._source = session.settings.source
+        self._judge = judge
+        self._rows = rows
+        self._last = last
+        self._heard = session.mart.heard
+        self._numbers: dict[str, int] = {}  # what the file beside the mart tells
+        self._mart_id = ""
+        self._wait = max(session.settings.wait, _PATIENCE)
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._close_when: threading.Timer | None = None
 
+    def doubts(self, data: bytes) -> bool:
+        """See :class:`Committer`."""
+        return self._judge.doubts(data)
+
     def commit(self, batch: Sequence[Message]) -> list[Outcome]:
         """See :class:`Committer`. LockedError when another process has the mart open, StorageError when it fails."""
+        return self._commit(batch, {})
+
+    def check_and_commit(self, batch: Sequence[Message]) -> list[Outcome]:
+        """See :class:`Committer`."""
         with self._lock:
-            self._stay_open()
-            connection = self._open()
-            try:
-                connection.execute("BEGIN TRANSACTION")
-                outcomes = self._bring_in(connection, batch)
-                connection.execute("COMMIT")
-            except duckdb.Error as error:
-                self._close()  # which rolls back, also where the connection is no longer of use
-                why = type(error).__name__
-                raise StorageError(f"the commit was rolled back ({why}): the mart is as before") from error
-            self._report.bytes += sum(len(message.data) for message in batch)
-            return outcomes
+            known = self._safely(lambda connection: kept_before(connection, self._source, (m.key for m in batch)))
+        new = [message for message in batch if message.key not in known]
+        refusals = dict(zip((message.key for message in new), self._judge.refusals(new), strict=True))
+        return self._commit(batch, {key: refusal for key, refusal in refusals.items() if refusal is not None})
+
+    def _commit(self, batch: Sequence[Message], refused: Mapping[tuple[str, str, str], Refusal]) -> list[Outcome]:
+        def bring_in(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], Known]:
+            known = kept_before(connection, self._source, (message.key for message in batch))
+            new = [message for message in batch if message.key not in known]
+            kept = [
+                KeptMessage(one.key, one.sha256, one.received_at, one.data, number, refused[one.key].reason)
+                if one.key in refused
+                else KeptMessage(one.key, one.sha256, one.received_at, one.data, number)
+                for number, one in enumerate(new, self._last + 1)
+            ]
+            connection.execute("BEGIN TRANSACTION")
+            keep(connection, self._source, self._session.report.load_id, kept)
+            connection.execute("COMMIT")
+            self._last += len(new)
+            return known
+
+        with self._lock:
+            before = self._last
+            known = self._safely(bring_in)
+            if self._last > before:
+                self._numbers[self._source] = self._last
+                self._heard.note(self._mart_id, self._numbers)
+                self._rows.tell(self._last)
+        return [_outcome(message, known.get(message.key), refused.get(message.key)) for message in batch]
 
     def finish(self) -> None:
-        """Write the end of the run to the mart, and close it."""
+        """Close the mart; all that was acknowledged is in it."""
         with self._lock:
             if self._close_when is not None:
                 self._close_when.cancel()
-            self._report.status = "drained"
-            self._report.seconds = time.monotonic() - self._began
-            save_load(self._open(), self._report, finished=datetime.now(UTC))
             self._close()
 
-    def _bring_in(self, connection: duckdb.DuckDBPyConnection, batch: Sequence[Message]) -> list[Outcome]:
-        known = kept_before(connection, self._source, (message.key for message in batch))
-        new = [message for message in batch if message.key not in known]
-        kept = [KeptMessage(one.key, one.sha256, one.received_at, one.data) for one in new]
-        keep(connection, self._source, self._report.load_id, kept)
-        return [_outcome(message, known.get(message.key)) for message in batch]
+    def _safely(self, do: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        """Do something with the open mart; StorageError when that fails, and nothing of it is done."""
+        self._stay_open()
+        connection = self._open()
+        try:
+            return do(connection)
+        except duckdb.Error as error:
+            self._close()  # which rolls back, also where the connection is no longer of use
+            why = type(error).__name__
+            raise StorageError(f"the commit was rolled back ({why}): the mart is as before") from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             connection = self._stack.enter_context(self._mart.connect(wait=self._wait))
-            save_load(connection, self._report, finished=None)
+            self._mart_id = mart_id(connection)
+            self._numbers = self._heard.of(self._mart_id)
             self._connection = connection
         return self._connection
 
@@ -109,29 +148,52 @@ class MartCommitter:
 
 
 @contextmanager
-def open_committer(settings: LoadSettings) -> Iterator[MartCommitter]:
-    """A committer for a mart, which is made if need be; its end is written to the mart when the block is left in peace.
+def open_committer(
+    settings: LoadSettings,
+    *,
+    check_all: bool = False,
+    rows_after: float = ROWS_AFTER,
+    report: ListenReport | None = None,
+) -> Iterator[MartCommitter]:
+    """A committer for a mart, which is made if need be. When the block is left in peace, the rows of all messages are
+    made, the run's end is written to the mart, and what it did to ``report``.
 
+    ``check_all``: every message is checked before it is answered. ``rows_after``: seconds after which rows are made.
     Raises LockedError, StorageError or UsageError when the mart cannot be had.
     """
-    mart = Mart(settings.mart, memory=settings.memory)
-    mart.must_be_possible()
-    with loader_lock(settings.mart, wait=settings.wait):
-        mart.prepare(all_tables(), wait=settings.wait)
-        clean_staging(settings.mart)
-        now = datetime.now(UTC)
-        report = LoadReport(new_load_id(now), settings.source, now, now, kind="listen")
-        committer = MartCommitter(mart, settings, report)
-        yield committer
+    with open_session(settings, "listen") as session:
+        with session.connect() as connection:
+            save_load(connection, session.report, finished=None)
+            last, settled = number_all(connection, settings.source)
+            known = latest_accepted(connection, settings.source, _FORMS_FROM)
+        judge = Judge(session.worker, settings.charset and codec_named(settings.charset), every=check_all)
+        for data in known:
+            judge.learn(data)
+        rows = RowMaker(session, judge, last, settled, rows_after)
+        committer = MartCommitter(session, judge, rows, last)
+        rows.start()
         try:
+            yield committer
+        except BaseException:
             committer.finish()
+            rows.close(finish=False)
+            raise
+        committer.finish()
+        rows.close()
+        session.report.status = "drained"
+        try:
+            session.finish()
         except (
             ClinmartError
         ) as error:  # all that was acknowledged is in the mart; only the run's own row is not settled
             _LOG.warning("the end of the listener's run is not in the mart: %s", error)
+        if report is not None:
+            report.resources, report.rows_waiting = session.report.resources, rows.waiting
 
 
-def _outcome(message: Message, known: bytes | None) -> Outcome:
+def _outcome(message: Message, known: Known | None, refusal: Refusal | None) -> Outcome:
     if known is None:
-        return Outcome(Taken.APPLIED)
-    return Outcome(Taken.DUPLICATE if known == message.sha256 else Taken.CONFLICT)
+        return Outcome(Taken.APPLIED) if refusal is None else Outcome(Taken.QUARANTINED, refusal.problem)
+    if known.sha256 != message.sha256:
+        return Outcome(Taken.CONFLICT)
+    return Outcome(Taken.DUPLICATE, None if known.reason is None else problem_of(known.reason))

@@ -26,6 +26,9 @@ class ListenReport:
     refused: int = 0
     ended: dict[str, int] = field(default_factory=dict)  # connections that we ended, by reason
     batches: int = 0
+    checked: int = 0  # messages that were checked before they were answered
+    resources: dict[str, Counts] = field(default_factory=dict)  # what rows were made of, by resource type
+    rows_waiting: int = 0  # messages of which the next listener makes the rows
     bytes: int = 0
     seconds: float = 0.0
 
@@ -50,6 +53,9 @@ class ListenReport:
                 "ended": dict(sorted(self.ended.items())),
             },
             "batches": self.batches,
+            "checked": self.checked,
+            "resources": {kind: counts.as_dict() for kind, counts in sorted(self.resources.items())},
+            "rows_waiting": self.rows_waiting,
             "bytes": self.bytes,
             "seconds": round(self.seconds, 3),
         }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from flows.listen_commit import Committer, Message, Outcome, Taken
 from schemas.errors import UsageError
 from schemas.routes import MessageDecoder, Routes
 from transforms.route import msh_fields, route
 
+_Commit: TypeAlias = Callable[[Sequence[Message]], Sequence[Outcome]]
 _REJECTED = Outcome(Taken.REJECTED)
 
 
@@ -35,18 +37,31 @@ class RoutedCommitter:
                 "leave the source out, or load the messages of the other from files"
             )
 
+    def doubts(self, data: bytes) -> bool:
+        """See :class:`flows.listen_commit.Committer`. What is rejected needs no checks."""
+        routed = route(msh_fields(data), self._routes)
+        committer = self._committers.get(routed.source)
+        return committer is not None and routed.decoder is not MessageDecoder.REJECT and committer.doubts(data)
+
     def commit(self, batch: Sequence[Message]) -> list[Outcome]:
         """See :class:`flows.listen_commit.Committer`."""
+        return self._each(batch, {source: one.commit for source, one in self._committers.items()})
+
+    def check_and_commit(self, batch: Sequence[Message]) -> list[Outcome]:
+        """See :class:`flows.listen_commit.Committer`."""
+        return self._each(batch, {source: one.check_and_commit for source, one in self._committers.items()})
+
+    def _each(self, batch: Sequence[Message], commits: Mapping[str, _Commit]) -> list[Outcome]:
         outcomes = [_REJECTED] * len(batch)
         routed = [route(msh_fields(message.data), self._routes) for message in batch]
-        for source, committer in self._committers.items():
+        for source, commit in commits.items():
             own = [
                 number
                 for number, one in enumerate(routed)
                 if one.source == source and one.decoder is not MessageDecoder.REJECT
             ]
             if own:
-                done = committer.commit([batch[number] for number in own])
+                done = commit([batch[number] for number in own])
                 for number, outcome in zip(own, done, strict=True):
                     outcomes[number] = outcome
         self.unrouted += sum(

@@ -103,7 +103,7 @@ class RefreshSession(LoadSession):
         self._done: list[str] = []
         self._started = time.monotonic()
         self.worker = _Aimed(self.worker_with(Sampling(0)), target)
-        with self._connect() as connection:
+        with self.connect() as connection:
             found = held(connection, target, self.settings.source)
             self.messages = files_of_messages(connection, target.resource_type, self.settings.source)
         self._parts = {_partition(one): one for one in found}
@@ -146,7 +146,7 @@ class RefreshSession(LoadSession):
     def finish(self, manifests: Sequence[Manifest] = (), partitions: Sequence[Partition] = ()) -> None:  # noqa: ARG002
         """Commit what is left, and count the rows that no file had; watermarks stay."""
         report = self.report
-        with self._connect() as connection:
+        with self.connect() as connection:
             self._bring_in(connection)
             self.left = left(connection, self._target, report.source, self._done)
             report.seconds = time.monotonic() - self._started
@@ -161,7 +161,7 @@ class RefreshSession(LoadSession):
             rows = refresh(connection, unit, self._target, self.report, done)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
-        self._mart.note(connection)
+        self.mart.note(connection)
         self.refreshed += rows
         if Path(done).exists():
             self._done.append(done)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from flows.drain import Drain
 from flows.runner import Watcher, run_load
 from flows.session import receipt_name
@@ -23,6 +25,7 @@ from sources.source import Reading
 from stores.commits import forget, lost_commits, not_back, settle
 from stores.lock import loader_lock
 from stores.mart import Mart
+from stores.messages import last_received
 from stores.tail import Committed, TailReceipt
 
 
@@ -37,14 +40,22 @@ class Repaired:
     missing: list[str] = field(default_factory=list)  # files, and what is wrong with each
     wal: str | None = None  # where the damaged log was put
     again: list[str] = field(default_factory=list)  # lost work that came from no file: commands to run again
+    messages: int = 0  # that were acknowledged, and are lost
+    resend: list[str] = field(default_factory=list)  # which these are, in words
+    messages_forgotten: int = 0
     drained: bool = False
+
+    @property
+    def messages_missing(self) -> int:
+        """Lost messages about which nothing was decided."""
+        return self.messages - self.messages_forgotten
 
     @property
     def status(self) -> str:
         """ok: nothing is lost any more; else drained or failed."""
         if self.drained:
             return "drained"
-        return "ok" if self.lost == self.replayed + self.forgotten else "failed"
+        return "ok" if self.lost == self.replayed + self.forgotten and not self.messages_missing else "failed"
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain JSON values."""
@@ -55,6 +66,8 @@ class Repaired:
             "loads": self.loads,
             "missing": self.missing,
             "again": self.again,
+            "messages": {"lost": self.messages, "forgotten": self.messages_forgotten},
+            "resend": self.resend,
             "damaged_wal": self.wal,
         }
 
@@ -98,9 +111,12 @@ def repair(
         report.replayed = len(back)
         report.again = sorted({told for commit in lost if (told := _not_of_files(commit.options)) is not None})
         report.missing = sorted({wanted.fault(receipt) for receipts in missing.values() for receipt in receipts})
+        _tell_of_messages(connection, mart, report)
         if accept_loss and not report.drained:
             forget(connection, mart.tail, gone, now)
             report.forgotten = len(gone)
+            mart.heard.forget(connection)
+            report.messages_forgotten = report.messages
     return report
 
 
@@ -153,11 +169,22 @@ def _as_extract(partition: Partition, settings: LoadSettings) -> Partition:
     return replace(partition, format=Format.EXTRACT, dialect=settings.mapping.dialect(partition.uri))
 
 
+def _tell_of_messages(connection: duckdb.DuckDBPyConnection, mart: Mart, report: Repaired) -> None:
+    """Messages of listeners that are lost: only their senders have them."""
+    for source, count in sorted(mart.heard.lost(connection).items()):
+        report.messages += count
+        since = last_received(connection, source)
+        after = f"after {since}" if since else "ever"
+        report.resend.append(f"the last {count:,} messages of the source {source}, acknowledged {after}")
+
+
 def _not_of_files(options: Mapping[str, str]) -> str | None:
     """The command that does again what a commit did that brought in no file."""
     kind = options.get("kind")
     if kind == "refresh":
         return f"clinmart refresh {options.get('table', 'TABLE')}"
+    if kind == "listen":
+        return "clinmart listen"  # which makes the rows of all messages that are there
     return "clinmart quarantine replay" if kind == "replay" else None
 
 

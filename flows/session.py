@@ -96,7 +96,7 @@ class LoadSession:
         self._mapping = before.mapping
         self._lateness = Lateness(settings.late_policy, before.late)
         self.worker = self.worker_with(settings.sampling)
-        self._mart = mart
+        self.mart = mart
         self._made = made
         self._tables = {t.name: t for t in all_tables()}
         self._unit = StagedUnit()
@@ -215,6 +215,18 @@ class LoadSession:
             self._unit.refused_again.setdefault(kind, Counts()).add(one)
         self._unit.attempts += attempts
 
+    def add_heard(self, chunks: Sequence[StagedChunk], last: int) -> None:
+        """Add a listener's messages to the commit unit, which has no receipts of them; ``last`` is their greatest
+        number.
+        """
+        unit = self._unit
+        for kind, one in self._add(chunks).items():
+            unit.refused_again.setdefault(kind, Counts()).add(one)
+        for kind, one in total_of(part for chunk in chunks for part in chunk.inputs).items():
+            unit.inputs.setdefault(kind, Counts()).add(one)
+        unit.unrouted += sum(sum(chunk.unrouted) for chunk in chunks)
+        unit.heard = last
+
     def _add(self, chunks: Sequence[StagedChunk]) -> dict[str, Counts]:
         """Add staged chunks to the commit unit; their counts by type."""
         counts: dict[str, Counts] = {}
@@ -251,9 +263,13 @@ class LoadSession:
 
     def commit(self) -> None:
         """Bring what was added into the mart, in one transaction; StorageError when it was rolled back."""
-        if self._unit.receipts:
-            with self._connect() as connection:
+        if self._unit.receipts or self._unit.heard is not None:
+            with self.connect() as connection:
                 self._bring_in(connection)
+
+    def drop_unit(self) -> None:
+        """Leave out what was added and is not committed."""
+        self._unit = StagedUnit()
 
     def finish(self, manifests: Sequence[Manifest] = (), partitions: Sequence[Partition] = ()) -> None:
         """Commit what is left, settle the load's status and watermarks and write them to the mart.
@@ -261,7 +277,7 @@ class LoadSession:
         ``partitions`` are all that the source has, ``manifests`` those of the exports among them.
         """
         report = self.report
-        with self._connect() as connection:
+        with self.connect() as connection:
             self._bring_in(connection)
             self._replace_known(connection)
             for name, lines in refused_by_views(connection, report.source, self._skipped).items():
@@ -309,14 +325,17 @@ class LoadSession:
         if replaces is not None and (total.read, total.duplicate) == (1, 1):
             replace_line(connection, replaces, self.report.load_id, datetime.now(UTC))
 
-    def _connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """The mart, open; see :meth:`Mart.connect`."""
         self._made()
-        return self._mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
+        return self.mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
         unit.replaces, unit.mapping = self._replaces, self._mapping
-        if not (unit.receipts or unit.attempts) or (self.settings.strict and self.report.status == "drained"):
+        if not (unit.receipts or unit.attempts or unit.heard is not None) or (
+            self.settings.strict and self.report.status == "drained"
+        ):
             return
         if self.settings.strict and (unit.rejections or self.report.refused):
             self.report.status = "failed"
@@ -334,7 +353,7 @@ class LoadSession:
             commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
-        self._mart.note(connection)
+        self.mart.note(connection)
         self._accounted.update(receipt.partition for receipt in unit.receipts)
         rows = (*unit.tables, *unit.deletes, *unit.views)
         kept = unit.segments + unit.sections

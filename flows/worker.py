@@ -24,7 +24,7 @@ from transforms.decode.extract.fields import FieldReader
 from transforms.decode.fhir import Decoder
 from transforms.documents import transform_documents
 from transforms.extracts import ExtractOptions, transform_extracts
-from transforms.messages import MessageOptions, transform_messages
+from transforms.messages import MessageOptions, refuse_message, transform_messages
 from transforms.partition import Tools, refuse_oversized, transform_together
 from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
@@ -142,6 +142,14 @@ class Worker:
         self._lateness = lateness
         self._local = threading.local()
 
+    def __getstate__(self) -> dict[str, object]:
+        """What another process needs to do the same."""
+        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._local = threading.local()
+
     def run(self, item: Chunk | OversizedLine, as_of: datetime) -> StagedChunk:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
@@ -174,6 +182,14 @@ class Worker:
             result.rejections = placed(result.rejections)
             staged.append(self._staged(result, as_of))
         return staged[0] if len(staged) == 1 else together(staged)
+
+    def judge(self, chunks: Sequence[Chunk], as_of: datetime) -> list[Rejection]:
+        """What of messages would be refused; nothing is staged."""
+        return self._transformed(chunks, Format.HL7V2, as_of).rejections
+
+    def refuse(self, message: Chunk, as_of: datetime) -> StagedChunk:
+        """Stage a message that cannot be taken apart as one that is refused."""
+        return self._staged(refuse_message(message), as_of)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         tables = [staged for name, rows in result.rows for staged in self.stage.write_tables({name: rows})]

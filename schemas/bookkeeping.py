@@ -100,6 +100,14 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("received_at", _TIME, "When a listener had read it whole."),
         Column("load_id", "VARCHAR", "The listener's run that took it in."),
         Column("payload", "BLOB", "The message as received.", phi=True),
+        Column("number", "BIGINT", "Its number among the source's messages, from 1 on."),
+        Column("reason", "VARCHAR", "Why it was answered AE or stands in the quarantine; null: neither."),
+    ),
+    "listener": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("settled", "BIGINT", "Of all its messages up to this `number` the rows are in the tables."),
+        Column("load_id", "VARCHAR", "The run that made the last of them."),
+        Column("updated_at", _TIME, "When that was committed."),
     ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),

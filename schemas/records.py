@@ -94,6 +94,7 @@ class Chunk:
     lengths: tuple[int, ...] | None = None
     names: tuple[str, ...] = ()
     dialect: Dialect | None = None
+    seen: datetime | None = None  # when it came, where that is another time than that of its load
 
     @property
     def sha256(self) -> bytes:
@@ -133,6 +134,7 @@ class Rejection:
     length: int  # of the line in bytes; more than the payload where only its beginning is kept
     view: str | None = None  # the view of the mart that alone refused it; the other tables have its rows
     resolved: str | None = None  # the line with what its Bundle says of it, or of an extract the names of its columns
+    seen: datetime | None = None  # when it came, where that is another time than that of its load
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +322,10 @@ class StagedUnit:
     sections: list[str] = field(default_factory=list)  # Parquet files of parts of documents that are kept as they came
     fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
     attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
-    refused_again: dict[str, Counts] = field(default_factory=dict)  # a replay's quarantined lines by type
+    refused_again: dict[str, Counts] = field(default_factory=dict)  # quarantined lines of what has no receipt, by type
+    inputs: dict[str, Counts] = field(default_factory=dict)  # messages of a listener by type
+    unrouted: int = 0  # of them, those that no rule took
+    heard: int | None = None  # the greatest number among a listener's messages, whose rows these are
     replaces: str | None = None  # the quarantined line that this unit's only line corrects
     latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
     late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark

@@ -23,6 +23,7 @@ from stores.commits import number_commit
 from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
 from stores.mappings import save_mapping
 from stores.merge import merge
+from stores.messages import settle_messages
 from stores.patches import merge_patches
 from stores.quarantine import STANDING
 from stores.replays import replace_line, settle
@@ -59,6 +60,8 @@ def commit(
         fill_views(connection, unit, report.source, report.load_id, by_type)
         _refused(connection, unit, report, counts, now)
         settle(connection, unit.attempts, report.load_id, now)
+        if unit.heard is not None:
+            settle_messages(connection, report, unit.heard, unit.rejections, now)
         if unit.replaces is not None:
             _replaced(connection, unit.replaces, report, counts, now)
         _findings(connection, unit, report)
@@ -72,9 +75,9 @@ def commit(
         move_watermarks(connection, report.source, unit.latest, now)
         for name, one in counts.items():
             report.count(name).add(one)
-        for name, one in total_of(receipt.inputs for receipt in unit.receipts).items():
+        for name, one in total_of([*(receipt.inputs for receipt in unit.receipts), unit.inputs]).items():
             report.inputs.setdefault(name, Counts()).add(one)
-        report.unrouted += sum(receipt.unrouted for receipt in unit.receipts)
+        report.unrouted += sum(receipt.unrouted for receipt in unit.receipts) + unit.unrouted
         for kind, rows in unit.late.items():
             report.late[kind] = report.late.get(kind, 0) + rows
         for name, lines in unit.views_refused.items():

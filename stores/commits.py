@@ -43,7 +43,7 @@ def lost_commits(connection: duckdb.DuckDBPyConnection, tail: Tail) -> list[Comm
         return []
     mart = mart_id(connection) if version else _last_told(entries)
     told = [e for e in entries if isinstance(e, Committed) and e.mart_id == mart]
-    known = set(_ids(connection)) if version and told else set()
+    known = set(_ids(connection, min(commit.number for commit in told))) if version and told else set()
     return [commit for commit in told if commit.commit_id not in known]
 
 
@@ -176,8 +176,10 @@ def _commits(connection: duckdb.DuckDBPyConnection, since: int) -> list[Noted]:
     ]
 
 
-def _ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    return [commit_id for (commit_id,) in connection.execute("SELECT commit_id FROM etl.commit").fetchall()]
+def _ids(connection: duckdb.DuckDBPyConnection, since: int) -> list[str]:
+    """The names of commits from number ``since`` on."""
+    rows = connection.execute("SELECT commit_id FROM etl.commit WHERE number >= ?", [since]).fetchall()
+    return [commit_id for (commit_id,) in rows]
 
 
 def _last_told(entries: Sequence[Entry]) -> str:

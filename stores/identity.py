@@ -16,5 +16,5 @@ def mart_version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 def mart_id(connection: duckdb.DuckDBPyConnection) -> str:
     """The identity of a mart of the newest layout."""
-    row = connection.execute("SELECT mart_id FROM etl.mart").fetchone()
-    return "" if row is None else str(row[0])
+    rows = connection.execute("SELECT mart_id FROM etl.mart").fetchall()  # to its end: else the connection is in use
+    return str(rows[0][0]) if rows else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from schemas.errors import ClinmartError, IntegrityError, LockedError, StorageEr
 from schemas.table import Table
 from stores.commits import note_commits, refuse_loss
 from stores.ddl import MART_VERSION
+from stores.heard import Heard
 from stores.identity import mart_version
 from stores.layout import fingerprint, layout
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
@@ -47,7 +49,12 @@ class Mart:
     def __init__(self, path: Path, *, threads: int | None = None, memory: str = "1GB", repairing: bool = False) -> None:
         self.path = path
         self.tail = Tail(path)
+        self.heard = Heard(path)
         self._repairing = repairing
+        self._guard = threading.Condition()
+        self._shared: duckdb.DuckDBPyConnection | None = None  # open while any thread has the mart open
+        self._shared_to_read = False
+        self._sharing = 0
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": str(path.with_name(path.name + ".tmp")),
@@ -60,7 +67,7 @@ class Mart:
 
     @contextmanager
     def connect(self, *, read_only: bool = False, wait: float = 0.0) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An open connection in UTC.
+        """An open connection in UTC. Threads that open the same ``Mart`` share the database.
 
         Raises LockedError when another process holds the file for longer than ``wait`` seconds, IntegrityError when
         the mart is damaged or has lost commits, StorageError when disk or system fail, also within the block, and
@@ -78,11 +85,12 @@ class Mart:
 
     @contextmanager
     def _opened(self, read_only: bool, deadline: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._open(read_only, deadline)
+        connection = self._cursor(read_only, deadline)
         try:
             connection.execute(_SETTINGS)
             if not self._repairing:
                 refuse_loss(connection, self.tail, self.path)
+                self.heard.refuse_loss(connection)
             yield connection
         except _DISK as error:
             raise StorageError(f"the mart {self.path} cannot be read or written: {_first_line(error)}") from error
@@ -92,6 +100,25 @@ class Mart:
             raise
         finally:
             connection.close()
+            self._leave()
+
+    def _cursor(self, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the database that is open already, or is opened now."""
+        with self._guard:
+            if not read_only:  # one that can only be read is open for a moment
+                self._guard.wait_for(lambda: self._shared is None or not self._shared_to_read)
+            if self._shared is None:
+                self._shared, self._shared_to_read = self._open(read_only, deadline), read_only
+            self._sharing += 1
+            return self._shared.cursor()
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._sharing -= 1
+            if not self._sharing and self._shared is not None:
+                shared, self._shared = self._shared, None
+                self._guard.notify_all()
+                shared.close()
 
     @property
     def wal(self) -> Path:

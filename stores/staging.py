@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,21 +25,35 @@ from stores.views import STAGE_LINE
 
 _LOG = logging.getLogger(__name__)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_BLOCK = 1_000_000  # numbers of the files of one process
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
 
 
 class Stage:
-    """One load's folder of staged files; safe to use from several threads."""
+    """One load's folder of staged files; safe to use from several threads.
+
+    A pickled copy writes into the same folder, in another process, and numbers its files from a block of its own.
+    """
 
     def __init__(self, mart: Path, load_id: str) -> None:
         self._root = staging_root(mart)
         self.folder = self._root / load_id
         self._numbers = itertools.count(1)
+        self._blocks = itertools.count(1)
         self._lock = threading.Lock()
         try:
             self.folder.mkdir(parents=True, mode=0o700)
         except OSError as error:
             raise StorageError(f"cannot make the staging folder {self.folder}: {error.strerror}") from error
+
+    def __getstate__(self) -> dict[str, object]:
+        with self._lock:
+            return {"root": self._root, "folder": self.folder, "first": next(self._blocks) * _BLOCK}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._root, self.folder = state["root"], state["folder"]
+        self._numbers, self._blocks = itertools.count(state["first"] + 1), itertools.count(1)
+        self._lock = threading.Lock()
 
     def write_tables(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
         """Write accepted rows, one file a table."""
@@ -80,7 +95,7 @@ class Stage:
                 "message": r.message,
                 "payload": r.payload,
                 "payload_bytes": r.length,
-                "as_of": as_of,
+                "as_of": r.seen or as_of,
                 "resolved": r.resolved,
             }
             for r in rejections

@@ -37,6 +37,7 @@ _ETL_TABLES = {
     "mapping": "Entries of mappings of extracts, one row for each change (`clinmart load --mapping`).",
     "tombstone": "One row a delete: what is deleted is in `history` and not in `main`.",
     "message": "HL7 v2 messages that listeners took in, whole; a control id that comes again is known by it.",
+    "listener": "Up to which message of each source listeners have made rows.",
     "view": "The SQL on FHIR views that were added, each with a table that loads fill (`clinmart view add`).",
     "watermark": "How far each type of each source has come.",
     "quarantine": "Lines that were refused, with the reason and the bytes.",

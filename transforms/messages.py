@@ -13,6 +13,7 @@ from datetime import datetime
 
 import polars as pl
 
+from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
 from schemas.routes import Routes
 from schemas.table import INVALID, NOTE
@@ -33,6 +34,7 @@ from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
 from transforms.times import hl7v2_times
 
+_INSTANT = pl.Datetime("us", "UTC")
 _JSON = ("extension", "modifier_extension")  # columns of JSON that are made of structs
 CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
 
@@ -60,7 +62,7 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
     """All steps for ``HL7V2`` chunks at once."""
     messages = messages_of(chunks, Told(options.charset, options.zone, options.routes, options.source))
     result = ChunkResult(parts=[{} for _ in chunks], inputs=[{} for _ in chunks])
-    work = _Work(messages, [c.uri for c in chunks], as_of, tools, options)
+    work = _Work(messages, chunks, as_of, tools, options)
     for number, fault in messages.refused:
         work.refuse(number, 1, UNKNOWN_TYPE, fault, fault.reason, result)
         result.add(messages.all[number].chunk, UNKNOWN_TYPE, 1, 1)
@@ -77,24 +79,43 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
     return result
 
 
+def refuse_message(chunk: Chunk) -> ChunkResult:
+    """A chunk of one message whole in the quarantine, because it cannot be taken apart."""
+    why = Reason.UNDECODABLE
+    result = ChunkResult(parts=[{}], inputs=[{UNKNOWN_TYPE: Counts(1, quarantined=1)}])
+    result.add(0, UNKNOWN_TYPE, 1, 1)
+    place = (chunk.uri, chunk.line, chunk.offset, UNKNOWN_TYPE, None)
+    size = len(chunk.data)
+    result.rejections.append(Rejection(*place, why, None, why, why.meaning, chunk.data, size, seen=chunk.seen))
+    return result
+
+
 class _Work:
     """What all batches share."""
 
     def __init__(
-        self, messages: Messages, uris: list[str], as_of: datetime, tools: Tools, options: MessageOptions
+        self, messages: Messages, chunks: Sequence[Chunk], as_of: datetime, tools: Tools, options: MessageOptions
     ) -> None:
         self.messages = messages
-        self.uris = uris
+        self.uris = [chunk.uri for chunk in chunks]
         self.as_of = as_of
         self.tools = tools
         self.options = options
         self.bad: set[int] = set()  # messages of which something was refused
         self._places: set[tuple[int, int]] = set()
         self._chunks = pl.Series([m.chunk for m in messages.all], dtype=pl.UInt32)
+        self._seen = [chunk.seen for chunk in chunks]
 
     def chunk_of(self, number: int) -> int:
         """The chunk that a message came in."""
         return self.messages.all[number].chunk
+
+    def seen_at(self, numbers: pl.Series) -> pl.Series | pl.Expr:
+        """When each of these messages came (Datetime in UTC); a literal where that is one time for all."""
+        if not any(self._seen):
+            return pl.lit(self.as_of, _INSTANT)
+        times = pl.Series([seen or self.as_of for seen in self._seen], dtype=_INSTANT)
+        return times.gather(self._chunks.gather(numbers))
 
     def by_chunk(self, numbers: pl.Series) -> list[tuple[int, int]]:
         """How many rows each chunk has."""
@@ -122,6 +143,7 @@ class _Work:
                 message=fault.message,
                 payload=message.payload,
                 length=len(message.payload),
+                seen=self._seen[message.chunk],
             )
         )
 
@@ -131,7 +153,7 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     tools, kind = work.tools, made.resource_type
     table = tools.decoder.tables[kind]
     raw = _without_nulls(tools.frames.read(made.frame, table))
-    identity, own, flag, notes = _identity(made, zone, work.as_of)
+    identity, own, flag, notes = _identity(made, zone, work.seen_at(made.frame["message"]))
     coder = Coder(tools.targets)
 
     def times(text: pl.Series, _: str) -> pl.DataFrame:
@@ -189,7 +211,7 @@ def _without_nulls(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _identity(
-    made: Made, zone: str | None, as_of: datetime
+    made: Made, zone: str | None, seen: pl.Series | pl.Expr
 ) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
     """The identity columns, the times that rows brought with them, the flag of one that is none, and the notes.
 
@@ -205,7 +227,7 @@ def _identity(
     frame = pl.DataFrame(
         [
             made.frame["id"],
-            at.fill_null(as_of).alias("last_updated"),
+            pl.select(pl.coalesce(at, seen).alias("last_updated")).to_series(),
             times["nanos"].fill_null(0).alias("last_updated_nanos"),
             content_hashes(content),
         ]

@@ -31,6 +31,12 @@ def listen(
     max_connections: Annotated[int, typer.Option(help="Connections at the same time.")] = 1000,
     idle: Annotated[float, typer.Option(help="Seconds after which a silent connection is closed.")] = 3600.0,
     frame_timeout: Annotated[float, typer.Option(help="Seconds in which a message that has begun must end.")] = 60.0,
+    charset: Annotated[str | None, typer.Option(help="Character set of messages that name none.")] = None,
+    check_all: Annotated[
+        bool,
+        typer.Option(help="Check every message before it is answered, not only those with fields of a new form: slow."),
+    ] = False,
+    rows_after: Annotated[float, typer.Option(help="Seconds after which a message's rows are in the tables.")] = 30.0,
     batch_ms: Annotated[
         float, typer.Option(help="Milliseconds that a message waits for others to commit with.")
     ] = 10.0,
@@ -47,6 +53,7 @@ def listen(
     from flows.listen import Address, ListenLimits, run_listen
     from flows.listen_commit import BatchLimits, Committer
     from flows.listen_mart import open_committer
+    from flows.listen_report import ListenReport
     from flows.listen_routed import RoutedCommitter
     from flows.settings import LoadSettings
     from sources.mllp.limits import MllpLimits
@@ -59,7 +66,7 @@ def listen(
     rules = read_routes(routes).of(source) if routes else None
     if rules is not None:
         RoutedCommitter.must_fit(rules, (source,))
-    settings = LoadSettings(mart=mart, source=source, zone=zone, wait=wait, routes=rules)
+    settings = LoadSettings(mart=mart, source=source, zone=zone, charset=charset, wait=wait, routes=rules)
     limits = ListenLimits(
         MllpLimits(
             frame_bytes=max_frame * _MIB,
@@ -74,10 +81,14 @@ def listen(
         secured = "MLLP with TLS" if tls is not None else "MLLP"
         typer.echo(f"clinmart: listening on {host} port {found} ({secured}) into {mart}", err=as_json)
 
-    with draining(grace) as drain, open_committer(settings) as own:
+    report = ListenReport(source)
+    with (
+        draining(grace) as drain,
+        open_committer(settings, check_all=check_all, rows_after=rows_after, report=report) as own,
+    ):
         routed = None if rules is None else RoutedCommitter(rules, {source: own})
         committer: Committer = routed or own
-        report = run_listen(Address(host, port, tls), source, committer, limits, drain, ready)
+        run_listen(Address(host, port, tls), report, committer, limits, drain, ready)
         report.unrouted = routed.unrouted if routed else 0
     if as_json:
         typer.echo(json.dumps(report.as_dict()))

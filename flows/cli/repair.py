@@ -37,21 +37,22 @@ def repair(
     else:
         if done.wal:
             typer.echo(f"the damaged log is kept as {done.wal}")
-        if not done.lost:
+        if not done.lost and not done.messages:
             typer.echo(f"the mart {mart} has lost nothing")
-        else:
+        elif done.lost:
             forgotten = f", {done.forgotten:,} forgotten" if done.forgotten else ""
             typer.echo(f"{done.lost:,} lost commits: {done.replayed:,} replayed{forgotten}")
     if done.again and not as_json:
         typer.echo(f"lost, and made of no file: run {' and '.join(done.again)} --mart {mart} again")
+    for told in done.resend if not as_json else ():
+        typer.echo(f"lost: {told}; have their senders send them again")
     for fault in done.missing:
         typer.echo(f"clinmart: {fault}", err=True)
     if done.status == "drained":
         typer.echo("clinmart: drained: the same command again goes on where this one stopped", err=True)
         raise SystemExit(EXIT_DRAINED)
     if done.status == "failed":
-        typer.echo(
-            "clinmart: put these files back and run it again, or give --accept-loss to go on without them", err=True
-        )
+        back = "put these files back and run it again, or " if done.missing else ""
+        typer.echo(f"clinmart: {back}give --accept-loss to go on without what is lost", err=True)
         raise SystemExit(IntegrityError.exit_code)
     raise SystemExit(EXIT_CLEAN)

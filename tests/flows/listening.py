@@ -15,7 +15,9 @@ from flows.drain import Drain
 from flows.listen import Address, ListenLimits, run_listen
 from flows.listen_commit import BatchLimits, Committer, Message, Outcome, Taken
 from flows.listen_report import ListenReport
+from flows.worker import StagedChunk, Worker
 from schemas.errors import ClinmartError
+from schemas.records import Chunk, Rejection
 from sources.mllp.framer import Frame, Framer, framed
 from sources.mllp.limits import MllpLimits
 from transforms.acknowledge.conditions import Condition, Problem
@@ -45,6 +47,14 @@ class MemoryCommitter:
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.at_work = threading.Event()
+
+    def doubts(self, data: bytes) -> bool:
+        """Bodies "odd" and "bad"."""
+        return b"||odd\r" in data or b"||bad\r" in data
+
+    def check_and_commit(self, batch: Sequence[Message]) -> list[Outcome]:
+        """As it is committed."""
+        return self.commit(batch)
 
     def commit(self, batch: Sequence[Message]) -> list[Outcome]:
         """Refuses bodies "bad" and senders NOBODY."""
@@ -96,7 +106,9 @@ def listening(
 
     def run() -> None:
         try:
-            reports.append(run_listen(Address("127.0.0.1", 0, tls), "s", committer, both, drain, told.put))
+            report = ListenReport("s")
+            run_listen(Address("127.0.0.1", 0, tls), report, committer, both, drain, told.put)
+            reports.append(report)
         except BaseException as error:
             told.put(error)
             raise
@@ -114,6 +126,26 @@ def listening(
         drain.ask()
         thread.join(PATIENCE)
         assert not thread.is_alive(), "the listener does not end"
+
+
+class ThreadStager:
+    """Stages in the thread that asks (:class:`flows.listen_stager.Stager`): to begin a process takes seconds."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def stage(self, chunks: Sequence[Chunk], as_of: datetime) -> tuple[StagedChunk, set[int]]:
+        """See :meth:`Stager.stage`."""
+        refused: set[int] = set()
+
+        def placed(rejections: Sequence[Rejection]) -> list[Rejection]:
+            refused.update(rejection.offset for rejection in rejections)
+            return list(rejections)
+
+        return self._worker.run_again(chunks, as_of, placed), refused
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 class Sender:

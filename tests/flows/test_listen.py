@@ -228,7 +228,7 @@ def test_a_batch_does_not_wait_for_more_than_came_lately(monkeypatch: pytest.Mon
     """Senders that wait for their answers send no more, so to wait for others would be in vain."""
 
     async def alone() -> Taken:
-        group = GroupCommit(MemoryCommitter(), BatchLimits(seconds=PATIENCE))
+        group = GroupCommit(MemoryCommitter().commit, BatchLimits(seconds=PATIENCE))
         monkeypatch.setattr(group, "_lately", deque([1]))
         one = Message(b"MSH", ("LAB", "HOSP", "1"), b"", now())
         outcome = await asyncio.wait_for(group.submit(one), PATIENCE / 2)

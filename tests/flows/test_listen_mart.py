@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import resource
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,9 +24,10 @@ from flows.settings import LoadSettings
 from schemas.errors import EXIT_DRAINED, LockedError, StorageError
 from sources.mllp.framer import framed
 from stores.mart import Mart
-from tests.flows.inputs import query
+from tests.flows.inputs import Outcome, query
 from tests.flows.listening import CANARY, Sender, message, now
 
+pytestmark = pytest.mark.usefixtures("staging_in_a_thread")
 READY = re.compile(rb"listening on 127\.0\.0\.1 port (\d+) \((MLLP.*)\)")
 
 
@@ -104,7 +107,7 @@ def test_a_reader_at_the_end_does_not_spoil_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All that was acknowledged is in; that the run's end could not be written is told."""
-    monkeypatch.setattr("flows.listen_mart._PATIENCE", 0.1)
+    monkeypatch.setattr("flows.session._COMMIT_PATIENCE", 0.1)
     opened = f"c = duckdb.connect({str(tmp_path / 'm')!r}, read_only=True)"
     reader = f"import duckdb; {opened}; print(1, flush=True); input()"
     with open_committer(LoadSettings(tmp_path / "m", "s")):
@@ -175,11 +178,17 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
         assert taken <= set(there)
         assert len(there) == len(set(there))
     assert taken == set(names) == set(there)
+    with _listener(mart) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+    rows = query(mart, "SELECT count(*), count(DISTINCT id) FROM observation")
+    assert rows == [(len(names), len(names))]
 
 
 def test_no_room_on_the_disk(tmp_path: Path) -> None:
     """What fits is acknowledged and there; what does not is AR with 207, and taken when there is room again."""
-    mart, body, names = tmp_path / "m", "x" * 100_000, [f"m{n}" for n in range(60)]
+    mart, names = tmp_path / "m", [f"m{n}" for n in range(120)]
+    body = random.Random(1).randbytes(50_000).hex()  # which is no smaller when it is compressed
     with open_committer(LoadSettings(mart, "s")):
         room = mart.stat().st_size + 2_000_000
     codes: dict[str, str] = {}
@@ -217,3 +226,32 @@ def test_marts_kept_open_are_closed_at_the_end(tmp_path: Path) -> None:
         committer.commit([_message("1")])
     with Mart(tmp_path / "m").connect(read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM etl.message").fetchone() == (1,)
+
+
+def test_messages_that_a_mart_lost(tmp_path: Path, clinmart: Callable[..., Outcome]) -> None:
+    """A log that is gone takes acknowledged messages with it: the mart is refused until that is accepted, in words."""
+    mart = tmp_path / "m"
+    with _listener(mart) as (process, port), Sender(port) as sender:
+        sender.send(message("1"))
+        assert sender.msa() == ("AA", "1")
+        time.sleep(3)  # until the mart is closed, so that the first message is in its file
+        sender.send(message("2"), message("3"))
+        assert [sender.msa()[0] for _ in range(2)] == ["AA", "AA"]
+        process.kill()
+    mart.with_name("m.wal").unlink()
+    refused = clinmart("status", "--mart", mart)
+    assert (refused.code, refused.err.count("\n")) == (4, 1)
+    assert "has lost 2 messages that were acknowledged (source s)" in refused.err
+    told = clinmart("repair", "--mart", mart)
+    assert told.code == 4
+    assert "lost: the last 2 messages of the source s, acknowledged after 20" in told.out.decode()
+    assert clinmart("status", "--mart", mart).code == 4
+    accepted = clinmart("repair", "--mart", mart, "--accept-loss", "--json")
+    assert (accepted.code, accepted.json["messages"]) == (0, {"lost": 2, "forgotten": 2})
+    with _listener(mart) as (process, port), Sender(port) as sender:
+        sender.send(message("2"), message("3"), message("1"))
+        assert [sender.msa()[0] for _ in range(3)] == ["AA", "AA", "AA"]
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+    assert query(mart, "SELECT number, control_id FROM etl.message ORDER BY 1") == [(1, "1"), (2, "2"), (3, "3")]
+    assert query(mart, "SELECT count(*), count(DISTINCT id) FROM observation")[0][0] > 0

@@ -10,13 +10,13 @@ import pytest
 
 from schemas.tables import all_tables
 from stores.mart import Mart
-from stores.messages import KeptMessage, keep, kept_before
+from stores.messages import KeptMessage, Known, keep, kept_before
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def _message(control_id: str, payload: bytes = b"MSH") -> KeptMessage:
-    return KeptMessage(("LAB", "HOSP", control_id), payload.ljust(32)[:32], NOW, payload)
+    return KeptMessage(("LAB", "HOSP", control_id), payload.ljust(32)[:32], NOW, payload, int(control_id))
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_message_is_found_by_its_key(mart: Mart) -> None:
         keep(connection, "s", "load", [_message("1"), _message("2", b"\x00\xff")])
         keep(connection, "s", "load", [])
         keys = [("LAB", "HOSP", "1"), ("LAB", "ELSE", "1"), ("LAB", "HOSP", "3")]
-        assert kept_before(connection, "s", keys) == {keys[0]: b"MSH".ljust(32)}
+        assert kept_before(connection, "s", keys) == {keys[0]: Known(b"MSH".ljust(32))}
         assert kept_before(connection, "t", keys) == {}
         assert kept_before(connection, "s", []) == {}
         rows = connection.execute("SELECT control_id, received_at, payload FROM etl.message ORDER BY 1").fetchall()

@@ -12,6 +12,7 @@ class Condition(Enum):
     SEGMENT_SEQUENCE_ERROR = "100", "Segment sequence error"
     REQUIRED_FIELD_MISSING = "101", "Required field missing"
     DATA_TYPE_ERROR = "102", "Data type error"
+    TABLE_VALUE_NOT_FOUND = "103", "Table value not found"
     VALUE_TOO_LONG = "104", "Value too long"
     UNSUPPORTED_MESSAGE_TYPE = "200", "Unsupported message type"
     UNSUPPORTED_VERSION = "203", "Unsupported version id"
