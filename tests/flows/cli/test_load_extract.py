@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -336,3 +338,31 @@ def test_no_record(clinmart: Clinmart, mart: Path, mapping: Path, tmp_path: Path
     assert load(clinmart, mart, mapping, write(tmp_path / "labs.csv", HEADER, b"", b""))["resources"] == {}
     given = ("--format", "extract", "--mapping", mapping, "--mart", mart, "--source", "lab")
     assert clinmart("load", write(tmp_path / "labs2.csv"), *given).code == 2
+
+
+def test_a_load_that_dies_and_a_mart_that_lost_it(
+    clinmart: Clinmart, mart: Path, mapping: Path, tmp_path: Path
+) -> None:
+    """Run again, or repaired from what the tail keeps of the mapping, the tables are those of a load that lived."""
+    tube = b'A4,103,2345-7,"Two\nlines",5,mg/dL,03/01/2024,X,03/01/2024 09:00:00'
+    lines = [GOOD.replace(b"A1", b"B%d" % n).replace(b"100", b"%d" % n) for n in range(300)]
+    file = write(tmp_path / "labs.csv", HEADER, *lines, tube, WORD)
+    told = ("--format", "extract", "--mapping", mapping, "--source", "lab", "--as-of", "2024-05-05T00:00:00Z")
+    assert clinmart("load", file, "--mart", tmp_path / "reference", *told).code == 3
+    program = "import os, flows.session\nflows.session.{} = lambda *_, **__: os._exit(9)\n"
+    program += "from flows.cli.main import main\nmain()"
+    for step in ("commit", "save_load"):  # before the commit, and after it, before the mart takes it out of its log
+        own = tmp_path / f"{step}.duckdb"
+        arguments = ["load", file, "--mart", own, *told]
+        ran = subprocess.run(
+            [sys.executable, "-c", program.format(step), *map(str, arguments)], check=False, stdout=subprocess.DEVNULL
+        )
+        assert ran.returncode == 9
+        if step == "save_load":
+            own.with_name(f"{own.name}.wal").unlink()
+            assert clinmart("load", file, "--mart", own, *told).code == 4
+            mapping.unlink()  # the tail has what it said
+            assert clinmart("repair", "--mart", own).code == 0
+        else:
+            assert clinmart("load", file, "--mart", own, *told).code == 3
+        assert contents(own) == contents(tmp_path / "reference")
