@@ -53,7 +53,8 @@ class Entry:
         name = posixpath.basename(uri)
         for ending in _PACKED:
             name = name.removesuffix(ending)
-        return fnmatch.fnmatchcase(name.casefold(), self.file.casefold())
+        literal = self.file.casefold().replace("[", "[[]")  # which fnmatch knows too
+        return fnmatch.fnmatchcase(name.casefold(), literal)
 
     def reads(self) -> Iterator[tuple[str, int]]:
         """The columns of the file that it needs, each with the line of the mapping that names it."""

@@ -67,6 +67,8 @@ def test_what_files_it_is_for() -> None:
     assert not mapping.of("/x/labs.csv")
     with pytest.raises(UsageError, match=r"it is for labs_\*\.csv"):
         mapping.dialect("/x/labs.csv")
+    odd = parse_mapping(WHOLE.replace("labs_*.csv", "a[1].csv").encode(), "m.yaml")
+    assert (bool(odd.of("a[1].csv")), bool(odd.of("a1.csv"))) == (True, False)
 
 
 def test_the_digest_is_of_what_is_said() -> None:
@@ -124,6 +126,7 @@ GOOD = """files:
         ("    id: A\n", "    id: A\n    header: [A, A]\n", 5, "the same name"),
         ("    id: A\n", "    id: A\n    trim: maybe\n", 5, "true or false"),
         ("code: B", "code: [B", 7, "is no YAML"),
+        ("code: B", "code: &b B\n      method: *b", 7, "an alias"),
     ],
 )
 def test_a_fault_is_told_with_its_line(old: str, new: str, line: int, said: str) -> None:
