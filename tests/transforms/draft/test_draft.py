@@ -153,3 +153,12 @@ def test_patterns() -> None:
     assert pattern("labs_2024-05-01.csv") == "labs*.csv"
     assert pattern("export-20240501T1030-part2.tsv") == "export*part*.tsv"
     assert pattern("person") == "person*"
+
+
+def test_a_moment_is_no_key() -> None:
+    """Though no two rows of the sample have the same; whose it is and of which test belongs to it."""
+    dates = [f"2024-03-0{day}" for day in range(1, 5)]
+    text = lines(
+        drafted(DATE=dates, PATIENT=["a", "a", "b", "b"], CODE=["x", "y", "x", "y"], VALUE=["1", "2", "3", "4"])
+    )
+    assert "keys: [DATE, PATIENT, CODE]" in text
