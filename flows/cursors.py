@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
-from schemas.records import Partition
+from schemas.records import Partition, ReadExport
 from sources.manifest import ExportedFile, Manifest, beside
 
 
@@ -29,6 +29,21 @@ def cursors(
             if kind is not None:
                 found[kind] = max(time, found.get(kind, time))
     return found
+
+
+def whole_exports(
+    manifests: Iterable[Manifest], partitions: Sequence[Partition], accounted: Collection[Partition]
+) -> list[ReadExport]:
+    """The exports of ours of which every file is accounted for, and that list no errors, the earliest first."""
+    whole = {partition.uri for partition in partitions} - {p.uri for p in partitions if p not in accounted}
+    found = [
+        ReadExport(manifest.scope, manifest.since, manifest.transaction_time)
+        for manifest in manifests
+        if manifest.scope is not None
+        and not manifest.errors
+        and all(_is_whole(manifest, file, whole) for file in (*manifest.output, *manifest.deleted))
+    ]
+    return sorted(found, key=lambda export: export.until)
 
 
 def _is_whole(manifest: Manifest, file: ExportedFile, whole: Collection[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +15,7 @@ from flows.settings import LoadSettings
 from flows.worker import StagedChunk
 from schemas.errors import IntegrityError
 from schemas.records import Chunk, ChunkKind, LoadReport, Partition
+from sources.arriving import Arriving
 from sources.source import Reading, Source
 from stores.tail import TailReceipt
 
@@ -54,17 +55,17 @@ def run_load(
     Raises the errors of :mod:`schemas.errors`. A damaged file is refused whole and named in ``report.refused``; the
     others load.
     """
-    partitions = source.partitions()
+    partitions = source.arrivals() if isinstance(source, Arriving) else source.partitions()
     with open_session(settings, lost=lost) as session:
         read_all(source, session, partitions, watch, drain)
-        session.finish(source.manifests, partitions)
+        session.finish(source.manifests, partitions if isinstance(partitions, Sequence) else source.partitions())
     return session.report
 
 
 def read_all(
     source: Source,
     session: LoadSession,
-    partitions: Sequence[Partition],
+    partitions: Sequence[Partition] | AsyncIterator[Partition],
     watch: Watcher | None = None,
     drain: Drain | None = None,
 ) -> None:
@@ -119,6 +120,15 @@ class _Drained(Exception):
     """Reading stops in the middle of a partition."""
 
 
+async def _each(partitions: Sequence[Partition] | AsyncIterator[Partition]) -> AsyncIterator[Partition]:
+    if isinstance(partitions, Sequence):
+        for partition in partitions:
+            yield partition
+    else:
+        async for partition in partitions:
+            yield partition
+
+
 class _Run:
     """Reads partitions one after the other while threads work on their chunks."""
 
@@ -132,21 +142,28 @@ class _Run:
         self._together: _Together | None = None
         self._enough = session.settings.limits.chunk_bytes // 2  # bytes worked on together
 
-    async def all(self, partitions: Sequence[Partition]) -> None:
-        """Read all partitions; commit whenever a unit is full, and at the end."""
-        self._progress.total = sum(p.size for p in partitions)
+    async def all(self, partitions: Sequence[Partition] | AsyncIterator[Partition]) -> None:
+        """Read all partitions, those that are still to arrive as they do; commit whenever a unit is full, and at the
+        end.
+        """
+        if isinstance(partitions, Sequence):
+            self._progress.total = sum(p.size for p in partitions)
         workers = self._session.settings.workers
         # One chunk more than there are workers may be in memory, so that none of them ever waits for a read.
         self._places = asyncio.Semaphore(workers + 1)
         with ThreadPoolExecutor(workers, thread_name_prefix="clinmart") as pool:
             self._pool = pool
-            for partition in partitions:
+            async for partition in _each(partitions):
                 if self._drain.asked:
                     self._session.report.status = "drained"
                     break
+                if not isinstance(partitions, Sequence):
+                    self._progress.total += partition.size
                 await self._partition(partition)
                 if sum(o.partition.size for o in self._open) >= self._session.settings.unit_bytes:
                     await self._settle()
+            if isinstance(self._source, Arriving) and not self._source.complete:
+                self._session.report.status = "drained"
             await self._settle(last=True)
 
     async def _partition(self, partition: Partition) -> None:

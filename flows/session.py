@@ -15,10 +15,10 @@ from typing import TypeVar
 
 import duckdb
 
-from flows.cursors import cursors
+from flows.cursors import cursors, whole_exports
 from flows.fhir_files import make_folder, place_fhir
 from flows.preferred_units import read_preferred_units
-from flows.settings import LoadSettings, new_load_id
+from flows.settings import LoadSettings, cache_folder, new_load_id
 from flows.worker import StagedChunk, Worker
 from schemas.charsets import codec_named
 from schemas.errors import StorageError
@@ -30,6 +30,7 @@ from schemas.view_table import ViewTable
 from sources.manifest import Manifest
 from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
+from stores.exports import move_export
 from stores.lock import loader_lock
 from stores.mappings import numbered
 from stores.mart import Mart
@@ -291,6 +292,8 @@ class LoadSession:
             whole = report.kind == "load" and report.status in ("ok", "quarantined")
             reached = cursors(manifests, partitions, self._accounted)
             settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
+            for export in whole_exports(manifests, partitions, self._accounted):
+                move_export(connection, report.source, export, report.load_id, now)
             save_load(connection, report, finished=now)
             self._tell_of_codes(connection)
             self._tell_of_views()
@@ -389,7 +392,7 @@ def open_session_of(
     preferred = read_preferred_units(settings.preferred_units)
     report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
     report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
-    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost))
+    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost), moulds=cache_folder())
     with ExitStack() as stack:
         mart.must_be_possible()
         if settings.to_fhir is not None:

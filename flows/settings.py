@@ -138,15 +138,24 @@ def environment(name: str, default: str) -> str:
     return os.environ.get(f"CLINMART_{name}", default)
 
 
+def cache_folder() -> Path | None:
+    """Where what only saves time is kept: ``CLINMART_CACHE``, else the user's cache; None when that is set empty."""
+    told = os.environ.get("CLINMART_CACHE")
+    if told is not None:
+        return Path(told) if told else None
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+    return Path(base) / "clinmart" if Path(base).is_absolute() else None
+
+
 _DURATION = re.compile(r"(?:0|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*([smhdw]))")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def duration(given: str) -> timedelta:
+def duration(given: str, option: str = "--lateness") -> timedelta:
     """A duration such as ``90s``, ``15m``, ``36h``, ``2d``, ``1w`` or ``0``. UsageError for anything else."""
     found = _DURATION.fullmatch(given.strip())
     if found is None:
-        raise UsageError(f"--lateness {given!r} is no duration: give a number with s, m, h, d or w, as 36h")
+        raise UsageError(f"{option} {given!r} is no duration: give a number with s, m, h, d or w, as 36h")
     return timedelta(**{_UNITS[found[2]]: float(found[1])}) if found[2] else timedelta(0)
 
 

@@ -131,6 +131,15 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         ),
         Column("lateness_seconds", "DOUBLE", "The `--lateness` of that load, in seconds."),
     ),
+    "export": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("scope", "VARCHAR", "What is exported: address and parameters of the `$export`, without `_since`."),
+        Column(
+            "read_cursor", _TIME, "`transactionTime` up to which all of it is in the mart; the next export goes on."
+        ),
+        Column("load_id", "VARCHAR", "The load that moved it."),
+        Column("updated_at", _TIME, "When it moved."),
+    ),
     "quarantine": (
         Column("quarantine_id", "VARCHAR", "Name of the refused line: hash of source, file, position and payload."),
         Column("load_id", "VARCHAR", "The load that refused it."),
@@ -171,13 +180,19 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("load_id", "VARCHAR", "The load."),
         Column("source", "VARCHAR", "Name of the source."),
         Column("resource_type", "VARCHAR", "FHIR resource type; of a note on an HL7 v2 message its type."),
-        Column("id", "VARCHAR", "Id of the resource; of a note on a message its MSH-10.", phi=True),
+        Column(
+            "id",
+            "VARCHAR",
+            "Id of the resource; of a note on a message its MSH-10; null of one on many rows.",
+            phi=True,
+        ),
         Column(
             "finding", "VARCHAR", "sample (fhir.resources), display (the crosswalk names the code otherwise) or note."
         ),
         Column("path", "VARCHAR", "Element, or column of it, that it is about."),
         Column("code", "VARCHAR", "Stable code of a note; for a sample the kind of fault that fhir.resources tells."),
         Column("message", "VARCHAR", "What was found, in words, without the value."),
+        Column("rows", "BIGINT", "Of a note that is told once for all rows of a commit: how many; else null."),
     ),
     "unread": (
         Column("load_id", "VARCHAR", "The load."),

@@ -276,6 +276,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadExport:
+    """An export that was read to its end: what was asked for, of what changed ``since`` (None: all), and its time."""
+
+    scope: str
+    since: datetime | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A partition that was wholly staged; committed with its rows, it is never read again."""
 
@@ -302,6 +311,7 @@ class StagedTable:
     columns: tuple[str, ...]
     types: tuple[str, ...] = ()  # of deletes: the resource types among them
     patches: bool = False  # its rows say only what changed
+    repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
 
 
 @dataclass(slots=True)

@@ -38,6 +38,8 @@ class Manifest:
     output: tuple[ExportedFile, ...]
     deleted: tuple[ExportedFile, ...] = ()
     errors: tuple[ExportedFile, ...] = ()
+    scope: str | None = None  # of one that `clinmart fetch` wrote: what was asked for
+    since: datetime | None = None  # and from when on
 
 
 class TransactionTimes:
@@ -107,11 +109,21 @@ class _File(msgspec.Struct):
     count: int | None = None
 
 
+class _Asked(msgspec.Struct):
+    scope: str | None = None
+    since: datetime | None = None
+
+
+class _Extension(msgspec.Struct):
+    clinmart: _Asked | None = None
+
+
 class _Manifest(msgspec.Struct):
     transactionTime: str
     output: list[_File]
     deleted: list[_File] | None = None
     error: list[_File] | None = None
+    extension: msgspec.Raw = msgspec.Raw()
 
 
 def parse_manifest(data: bytes, uri: str) -> Manifest | None:
@@ -133,13 +145,24 @@ def parse_manifest(data: bytes, uri: str) -> Manifest | None:
         read = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Manifest)
     except msgspec.ValidationError as error:
         raise _wrong(uri, str(error)[:1].lower() + str(error)[1:]) from None
+    asked = _asked(read.extension)
     return Manifest(
         uri=uri,
         transaction_time=_instant(read.transactionTime, uri),
         output=_files(read.output, uri),
         deleted=_files(read.deleted, uri),
         errors=_files(read.error, uri),
+        scope=asked.scope,
+        since=asked.since,
     )
+
+
+def _asked(extension: msgspec.Raw) -> _Asked:
+    """What an extension of ours says; those of others may hold anything."""
+    try:
+        return msgspec.json.decode(extension, type=_Extension).clinmart or _Asked()
+    except msgspec.MsgspecError:
+        return _Asked()
 
 
 def _instant(text: str, uri: str) -> datetime:

@@ -178,6 +178,7 @@ def _step(
         deletes=deletes,
         deleted=deleted,
         json=("json",) if whole else tables[table].json_columns(),
+        repeated=sum(s.repeated for s in came),
     )
 
 
@@ -249,10 +250,14 @@ def _remapped(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: L
 
 
 def _findings(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport) -> None:
+    """What was found; what is only counted is one row for the whole unit."""
     if unit.findings:
+        found = f"SELECT * FROM read_parquet({files(unit.findings)})"
+        one_by_one, counted = f"{found} WHERE rows IS NULL", f"{found} WHERE rows IS NOT NULL"
         connection.execute(
             f"INSERT INTO etl.validation BY NAME SELECT {text(report.load_id)} AS load_id, "
-            f"{text(report.source)} AS source, * FROM read_parquet({files(unit.findings)})"
+            f"{text(report.source)} AS source, * FROM ({one_by_one} UNION ALL "
+            f"SELECT * REPLACE (sum(rows) AS rows) FROM ({counted}) GROUP BY ALL)"
         )
 
 

@@ -39,6 +39,7 @@ _ETL_TABLES = {
     "message": "HL7 v2 messages that listeners took in, whole; a control id that comes again is known by it.",
     "listener": "Up to which message of each source listeners have made rows.",
     "view": "The SQL on FHIR views that were added, each with a table that loads fill (`clinmart view add`).",
+    "export": "How far each export of a far server was read (`clinmart load https://...`).",
     "watermark": "How far each type of each source has come.",
     "quarantine": "Lines that were refused, with the reason and the bytes.",
     "validation": "What was found without being a reason to refuse.",

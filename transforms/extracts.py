@@ -14,10 +14,10 @@ from datetime import datetime
 import polars as pl
 
 from schemas.mapping import Entry, Mapping
-from schemas.notes import Note
 from schemas.records import UNKNOWN_TYPE, Chunk, ChunkKind, Counts, Rejection
 from schemas.table import INVALID, NOTE, Table
 from schemas.tables import all_tables
+from transforms.alike import Alike
 from transforms.check import Failure, check
 from transforms.codes.coder import Coder
 from transforms.decode.careful import Fault
@@ -126,8 +126,6 @@ class _Chunk:
         body = normalise(raw, table.elements, meaning)
         count_codes(coder, kind, result)
         notes += [column for column in body if column.name.startswith(NOTE)]
-        # That local times are of the zone of the mapping goes for all rows, so it is no news of any.
-        notes = [column for column in notes if not column.name.endswith(f":{Note.OFFSET_FROM_ZONE}")]
         frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
         failures = [
             Failure(row, Fault(reason, place, reason.meaning), reason)
@@ -158,7 +156,7 @@ class _Chunk:
                 version.alias("version_id"),
                 at.fill_null(self.as_of).alias("last_updated"),
                 times["nanos"].fill_null(0).alias("last_updated_nanos"),
-                content_hashes(_elements(rows)),
+                content_hashes(Alike(_elements(rows), unlike=("id",))),
             ]
         )
         return frame, at, times["invalid"].alias(INVALID + "last_updated"), notes_of("last_updated", times["flags"])

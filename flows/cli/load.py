@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, IntegrityError, UsageError
+from flows.cli import far
+from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, ClinmartError, IntegrityError, UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
+
+if TYPE_CHECKING:  # help is there at once, without what reports need
+    from schemas.records import LoadReport
 
 
 def load(
@@ -19,7 +23,8 @@ def load(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders or globs: NDJSON, Bundles, $export folders, HL7 v2, C-CDA, CSV; also .gz, .zst."
+            help="Files, folders or globs: NDJSON, Bundles, $export folders, HL7 v2, C-CDA, CSV; also .gz, .zst. Or "
+            "one https:// address of a FHIR server, whose $export is loaded."
         ),
     ] = None,
     as_of: Annotated[
@@ -88,6 +93,28 @@ def load(
     grace: Annotated[
         float, typer.Option(help="Seconds that a load has to commit what it read after SIGTERM or Ctrl-C.")
     ] = 30.0,
+    type_: far.TypesOption = None,
+    type_filter: far.FilterOption = None,
+    elements: far.ElementsOption = None,
+    level: far.LevelOption = None,
+    group: far.GroupOption = None,
+    organize_output_by: far.OrganizeOption = None,
+    since: far.SinceOption = None,
+    full: far.FullOption = False,
+    overlap: far.OverlapOption = "10m",
+    landing: far.LandingOption = None,
+    client_id: far.ClientOption = None,
+    key: far.KeyOption = None,
+    kid: far.KidOption = None,
+    jwks_url: far.JwksOption = None,
+    token_url: far.TokenOption = None,
+    scope: far.ScopeOption = None,
+    user: far.UserOption = None,
+    password_file: far.PasswordOption = None,
+    allow_host: far.HostsOption = None,
+    plain_http: far.PlainOption = False,
+    parallel: far.ParallelOption = 4,
+    hours: far.HoursOption = 24.0,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="Run as a Prefect flow, so that it shows in the Prefect UI.")
     ] = False,
@@ -100,6 +127,7 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.cli.instant import instant
+    from flows.export_settings import Credentials, ExportSettings, is_far, level_named, must_be_alone
     from flows.settings import LoadSettings, duration
     from sources.crosswalks import read_crosswalk
     from sources.mapping import read_mapping
@@ -127,9 +155,33 @@ def load(
         lateness=duration(lateness),
     )
     inputs, deletes = inputs or [], deletes or []
+    extra: dict[str, object] = {}
+    shortage: ClinmartError | None = None
     if not inputs and not deletes:
         raise UsageError("nothing to load was named: give a file, a folder or a glob")
-    if prefect:
+    if any(is_far(each) for each in inputs):
+        from flows.cli.load_far import load_from
+
+        must_be_alone(inputs, deletes, settings)
+        asked = ExportSettings(
+            inputs[0],
+            Credentials(client_id, key, kid, token_url, scope, jwks_url, user, password_file),
+            level_named(level),
+            group,
+            tuple(type_ or ()),
+            tuple(type_filter or ()),
+            tuple(elements or ()),
+            organize_output_by,
+            instant("--since", since),
+            full=full,
+            overlap=duration(overlap, "--overlap"),
+            allowed_hosts=tuple(allow_host or ()),
+            plain_http=plain_http,
+            parallel=parallel,
+            hours=hours,
+        )
+        report, extra, shortage = load_from(asked, settings, landing, grace=grace, prefect=prefect, quiet=as_json)
+    elif prefect:
         from flows.load import run_with_prefect
 
         report = run_with_prefect(inputs, settings, deletes)
@@ -145,17 +197,26 @@ def load(
             )
             report = load_each(source_files, settings, watch, drain, deletes=bool(deletes))
     if as_json:
-        typer.echo(json.dumps(report.as_dict()))
+        typer.echo(json.dumps(report.as_dict() | extra))
     else:
         from flows.cli.summary import print_report
 
         print_report(report, mart)
+    _leave(report, shortage)
+
+
+def _leave(report: LoadReport, shortage: ClinmartError | None) -> None:
+    """Say what a user should know, and leave with the code of the greatest reason."""
     for note in report.notes:
         typer.echo(f"clinmart: {note}", err=True)
     for refused in report.refused:
         typer.echo(f"clinmart: {refused}", err=True)
+    if shortage is not None:
+        typer.echo(f"clinmart: {shortage}", err=True)
     if report.refused:
         raise SystemExit(IntegrityError.exit_code)
+    if shortage is not None:
+        raise SystemExit(shortage.exit_code)
     if report.status == "failed":
         raise SystemExit(IntegrityError.exit_code)
     if report.status == "drained":

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
+from flows.cli import fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
 from schemas.errors import ClinmartError, UsageError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("load")(load.load)
+app.command("fetch")(fetch.fetch)
 app.command("listen")(listen.listen)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)

@@ -26,6 +26,8 @@ from schemas.errors import StorageError, TryAgainError
 from schemas.reasons import Reason
 from schemas.records import Chunk
 from sources.files import FileSource
+from stores.mart import Mart
+from stores.overview import overview
 from tests.flows.inputs import query
 from tests.flows.listening import CANARY, PATIENCE, ThreadStager, now
 from transforms.acknowledge.conditions import Condition
@@ -118,6 +120,9 @@ def test_rows_that_a_dead_listener_left(tmp_path: Path) -> None:
         assert _commit(committer, _oru("1"), _oru("2")) == [Taken.APPLIED] * 2
         raise ZeroDivisionError
     assert query(tmp_path / "m", "SELECT count(*) FROM observation") == [(0,)]
+    with Mart(tmp_path / "m").connect(read_only=True) as connection:
+        (told,) = overview(connection)["listeners"]
+    assert (told["source"], told["messages"], told["without_rows"], told["refused"]) == ("s", 2, 2, 0)
     with open_committer(LoadSettings(tmp_path / "m", "s")) as committer:
         assert _commit(committer, _oru("3"), _oru("1")) == [Taken.APPLIED, Taken.DUPLICATE]
     assert query(tmp_path / "m", "SELECT count(*), count(DISTINCT id) FROM observation") == [(3, 3)]

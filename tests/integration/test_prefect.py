@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bulk.server import File, serving
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 CANARY = "Zzyzx-Canary-7731"
@@ -159,3 +161,30 @@ def test_reconcile(server: tuple[str, dict[str, str]], folder: Path, tmp_path: P
     assert any(a["key"] == "replay-report" and "| Observation | 1 |" in str(a["data"]) for a in artifacts)
     told = json.dumps([runs, artifacts, _post(api, "logs/filter", {}), _post(api, "task_runs/filter", {})])
     assert CANARY not in told + ran.stdout + ran.stderr
+
+
+def test_sync(server: tuple[str, dict[str, str]], folder: Path, tmp_path: Path) -> None:
+    """A far server's export as a flow: the runner's mart, a cursor, and neither password nor value on the server."""
+    api, environment = server
+    secret = "Zzyzx-Secret-7731"
+    files = {name: File((folder / f"{name}.ndjson").read_bytes(), name) for name in ("Patient", "Observation")}
+    environment = environment | {"CLINMART_PASSWORD": secret}
+    with serving(files=files, basic=("ward", secret), retry_after="0") as bulk:
+        mart = tmp_path / "m.duckdb"
+        ran = _load(bulk.url + "/fhir", mart, environment, "--prefect", "--user", "ward")  # type: ignore[arg-type] # an address
+        assert ran.returncode == 3, ran.stderr
+        again = _load(bulk.url + "/fhir", mart, environment, "--prefect", "--user", "ward")  # type: ignore[arg-type] # an address
+        assert again.returncode in (0, 3), again.stderr
+        assert [one.query.get("_since") for one in bulk.asked if "export" in one.path] == [
+            None,
+            ["2026-01-31T11:50:00.000Z"],
+        ]
+    plain = _load(folder, tmp_path / "plain.duckdb", environment)
+    flow, runner = (json.loads(r.stdout.splitlines()[-1]) for r in (ran, plain))
+    assert flow["resources"] == runner["resources"]
+    assert flow["tables"] == runner["tables"]
+    runs = [run for run in _post(api, "flow_runs/filter", {}) if "url" in dict(run["parameters"])]  # type: ignore[call-overload] # JSON
+    assert [run["state_type"] for run in runs] == ["COMPLETED"] * 2
+    told = json.dumps([runs, _post(api, "logs/filter", {}), _post(api, "task_runs/filter", {})])
+    assert CANARY not in told + ran.stdout + ran.stderr
+    assert secret not in told + ran.stdout + ran.stderr

@@ -33,6 +33,19 @@ class Lines:
     data: bytes
     frame: pl.DataFrame
     utf8: bool
+    verbatim: bool = False  # the texts are the bytes in ``data``, with the line feed behind each
+
+    def pieces(self, rows: pl.Series, replaced: pl.Series, places: pl.Series) -> list[bytes | memoryview]:
+        """The bytes of some rows, given in rising order, one behind the other; those at ``places`` among them have the
+        texts ``replaced``. Of ``verbatim`` lines that stay as they are nothing is copied.
+        """
+        if len(places) or not self.verbatim or not len(rows):
+            text = self.texts(rows)
+            return [text_bytes(text.clone().scatter(places, replaced) if len(places) else text)]
+        starts, ends = (self.frame[name].gather(rows).to_numpy() for name in ("start", "end"))
+        apart = np.flatnonzero(starts[1:] != ends[:-1] + 1) + 1
+        firsts, view = [0, *apart.tolist()], memoryview(self.data)
+        return [view[starts[first] : ends[last - 1] + 1] for first, last in itertools.pairwise([*firsts, len(rows)])]
 
     def payload(self, row: int) -> bytes:
         """The bytes of one line as received."""
@@ -63,7 +76,8 @@ def joined(parts: Sequence[Lines]) -> Lines:
         p.frame.with_columns(pl.col("start") + shift, pl.col("end") + shift)
         for p, shift in zip(parts, shifts, strict=True)
     ]
-    return Lines(b"".join(p.data for p in parts), pl.concat(frames), all(p.utf8 for p in parts))
+    data = b"".join(p.data for p in parts)
+    return Lines(data, pl.concat(frames), all(p.utf8 for p in parts), all(p.verbatim for p in parts))
 
 
 def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
@@ -96,7 +110,7 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
     blank = frame["text"].str.contains(_BLANK_LINE)
     frame = frame.filter(~blank) if blank.any() else frame
     hashes = _hashes(data, frame) if hashed else pl.lit(None, pl.Binary).alias("content_hash")
-    return Lines(data, frame.with_columns(hashes), utf8)
+    return Lines(data, frame.with_columns(hashes), utf8, verbatim=utf8)
 
 
 def _hashes(data: bytes, frame: pl.DataFrame) -> pl.Series:
@@ -152,3 +166,13 @@ def is_text(line: bytes) -> bool:
 
 def _lossy(line: bytes) -> str:
     return line.decode("utf-8", "replace")
+
+
+LINES_SCHEMA = {
+    "text": pl.String,
+    "line": pl.Int64,
+    "offset": pl.Int64,
+    "start": pl.Int64,
+    "end": pl.Int64,
+    "content_hash": pl.Binary,
+}

@@ -23,6 +23,7 @@ _COMMANDS = [
     "quarantine show",
     "quarantine replay",
     "refresh",
+    "fetch",
 ]
 _HEAVY = ["polars", "duckdb", "prefect", "pandera", "pyarrow", "fhir", "numpy"]
 _LOOK = f"""

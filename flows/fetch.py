@@ -1,0 +1,63 @@
+"""An export fetched into a folder, with or without someone who reads along."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from flows.drain import Drain
+from flows.export_settings import ExportSettings
+from sources.bulk_export import ArrivingExport, Export, Fetched
+from sources.pace import Deadline
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+class DrainedError(Exception):
+    """The fetch was asked to stop; what it has stays for the next one."""
+
+
+def run_fetch(
+    settings: ExportSettings,
+    folder: Path,
+    say: Callable[[str], None],
+    drain: Drain,
+    reader: ArrivingExport | None = None,
+) -> Fetched:
+    """Fetch the export into ``folder``, or go on with the one that is there.
+
+    ``reader`` is told what lands. Raises :class:`DrainedError`, and the errors of
+    :meth:`sources.bulk_export.Export.run`.
+    """
+    return asyncio.run(_fetch(settings, folder, say, drain, reader))
+
+
+async def _fetch(
+    settings: ExportSettings, folder: Path, say: Callable[[str], None], drain: Drain, reader: ArrivingExport | None
+) -> Fetched:
+    task = asyncio.create_task(_export(settings, folder, say, reader))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        with suppress(RuntimeError):  # it is over, and its loop with it
+            loop.call_soon_threadsafe(task.cancel)
+
+    drain.when_asked(stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise DrainedError from None
+
+
+async def _export(
+    settings: ExportSettings, folder: Path, say: Callable[[str], None], reader: ArrivingExport | None
+) -> Fetched:
+    request = settings.request()
+    deadline = Deadline.after(settings.hours * _SECONDS_PER_HOUR)
+    async with settings.caller(request, deadline) as caller:
+        export = Export(request, folder, caller, deadline, say=say)
+        if reader is not None:
+            export.listed, export.arrived = reader.listed, reader.arrived
+        return await export.run()
