@@ -23,6 +23,7 @@ from flows.worker import StagedChunk, Worker
 from schemas.charsets import codec_named
 from schemas.errors import StorageError
 from schemas.lateness import Lateness, LatePolicy
+from schemas.mapping.numbered import Numbered
 from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit, total_of
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
@@ -31,6 +32,7 @@ from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
 from stores.exports import move_export
 from stores.lock import loader_lock
+from stores.mappings import numbered
 from stores.mart import Mart
 from stores.overview import table_rows
 from stores.quarantine import refused_by_views
@@ -40,6 +42,7 @@ from stores.staging import Stage, clean_staging
 from stores.tail import TailReceipt
 from stores.views import views_of
 from stores.watermarks import late_before, settle
+from transforms.extracts import ExtractOptions
 from transforms.messages import MessageOptions
 from transforms.sample import Sampling
 
@@ -68,6 +71,7 @@ class Before:
     views: Sequence[ViewTable] = ()
     replaces: str | None = None
     late: Mapping[str, datetime] = field(default_factory=dict)
+    mapping: Numbered | None = None
 
 
 class LoadSession:
@@ -90,6 +94,7 @@ class LoadSession:
         self.receipts = before.receipts
         self.views = before.views
         self._preferred = preferred
+        self._mapping = before.mapping
         self._lateness = Lateness(settings.late_policy, before.late)
         self.worker = self.worker_with(settings.sampling)
         self.mart = mart
@@ -112,9 +117,16 @@ class LoadSession:
         messages = MessageOptions(
             charset and codec_named(charset), self.settings.zone, fhir, self.settings.routes, source
         )
-        return Worker(
-            tables_by_type(), self.views, self.stage, source, sampling, preferred, lateness, crosswalk, messages
-        )
+        extracts, used = None, self._mapping
+        if used is not None:
+            extracts = ExtractOptions(used.mapping, self.settings.zone, fhir, used.numbers)
+        tables, stage = tables_by_type(), self.stage
+        return Worker(tables, self.views, stage, source, sampling, preferred, lateness, crosswalk, messages, extracts)
+
+    def _mapped_by(self, partition: Partition) -> str | None:
+        """The hash of what the mapping says of an extract."""
+        mapped = partition.dialect is not None and self._mapping is not None
+        return self._mapping.mapping.digest(partition.uri) if mapped and self._mapping is not None else None
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """The time of rows without `meta.lastUpdated`: the user's, else a manifest's, else the one that the partition
@@ -136,7 +148,8 @@ class LoadSession:
         known = self.receipts.find(partition.size, receipt_name(partition, digest(partition)), as_of if given else None)
         if known is None:
             return False
-        if known.again or (known.held and self.settings.late_policy is LatePolicy.MERGE):
+        changed = known.mapping != self._mapped_by(partition)
+        if known.again or changed or (known.held and self.settings.late_policy is LatePolicy.MERGE):
             self._again[partition] = known
             return False
         self._skip(partition, known)
@@ -173,8 +186,11 @@ class LoadSession:
         counts = self._add(read.chunks)
         unit, held = self._unit, sum(sum(chunk.held) for chunk in read.chunks)
         unit.bytes += read.partition.size
-        if (known := self._again.get(read.partition)) is not None and known.held:
+        known = self._again.get(read.partition)
+        if known is not None and known.held:
             unit.replayed.append(read.partition.uri)
+        if known is not None and known.mapping != self._mapped_by(read.partition):
+            unit.remapped.append(read.partition.uri)
         sha256 = receipt_name(read.partition, read.sha256)
         inputs = total_of(part for chunk in read.chunks for part in chunk.inputs)
         unrouted, routes = sum(sum(chunk.unrouted) for chunk in read.chunks), self.settings.routes
@@ -190,6 +206,7 @@ class LoadSession:
                 inputs,
                 unrouted,
                 routes.digest if routes else None,
+                self._mapped_by(read.partition),
             )
         )
 
@@ -318,7 +335,7 @@ class LoadSession:
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
-        unit.replaces = self._replaces
+        unit.replaces, unit.mapping = self._replaces, self._mapping
         if not (unit.receipts or unit.attempts or unit.heard is not None) or (
             self.settings.strict and self.report.status == "drained"
         ):
@@ -385,11 +402,19 @@ def open_session_of(
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
-        before = Before(Receipts(None, settings.source)) if new else _before(made, mart, settings, lost)
+        before = _nothing_before(settings) if new else _before(made, mart, settings, lost)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
         yield of_kind(settings, mart, stage, report, before, preferred, made.result)
+
+
+def _nothing_before(settings: LoadSettings) -> Before:
+    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
+
+
+def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | None) -> Numbered | None:
+    return None if settings.mapping is None else numbered(connection, settings.source, settings.mapping)
 
 
 def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
@@ -403,4 +428,5 @@ def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequen
             views,
             settings.replaces and replaceable(connection, settings.replaces, settings.source),
             late_before(connection, settings.source, settings.lateness),
+            _numbered(settings, connection),
         )

@@ -20,8 +20,10 @@ from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
+from transforms.decode.extract.fields import FieldReader
 from transforms.decode.fhir import Decoder
 from transforms.documents import transform_documents
+from transforms.extracts import ExtractOptions, transform_extracts
 from transforms.messages import MessageOptions, refuse_message, transform_messages
 from transforms.partition import Tools, refuse_oversized, transform_together
 from transforms.result import ChunkResult
@@ -104,7 +106,7 @@ def _format(chunk: Chunk) -> Format:
     return _FORMATS.get(chunk.kind, Format.FHIR)
 
 
-_FORMATS = {ChunkKind.HL7V2: Format.HL7V2, ChunkKind.CCDA: Format.CCDA}
+_FORMATS = {ChunkKind.HL7V2: Format.HL7V2, ChunkKind.CCDA: Format.CCDA, ChunkKind.EXTRACT: Format.EXTRACT}
 
 
 class Worker:
@@ -124,6 +126,7 @@ class Worker:
         lateness: Lateness,
         crosswalk: Crosswalk | None = None,
         messages: MessageOptions | None = None,
+        extracts: ExtractOptions | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -133,6 +136,7 @@ class Worker:
         self.preferred = preferred
         self.crosswalk = crosswalk
         self.messages = messages or MessageOptions()
+        self.extracts = extracts
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._lateness = lateness
@@ -162,6 +166,8 @@ class Worker:
         return staged[0] if len(staged) == 1 else together(staged)
 
     def _transformed(self, chunks: Sequence[Chunk], form: Format, as_of: datetime) -> ChunkResult:
+        if form is Format.EXTRACT and self.extracts is not None:
+            return transform_extracts(chunks, self._tools(), self._fields(), as_of, self.extracts)
         if form is Format.CCDA:
             return transform_documents(chunks, self._tools(), as_of, self.messages)
         if form is Format.HL7V2:
@@ -207,6 +213,12 @@ class Worker:
             late=dict(result.late),
             latest=result.latest,
         )
+
+    def _fields(self) -> FieldReader:
+        reader: FieldReader | None = getattr(self._local, "fields", None)
+        if reader is None:
+            reader = self._local.fields = FieldReader()
+        return reader
 
     def _tools(self) -> Tools:
         tools: Tools | None = getattr(self._local, "tools", None)

@@ -13,6 +13,8 @@ from typing import Any
 import polars as pl
 
 from schemas.formats import Format
+from schemas.mapping.dialect import Dialect
+from schemas.mapping.numbered import Numbered
 from schemas.reasons import Reason
 
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
@@ -39,6 +41,7 @@ class ChunkKind(StrEnum):
     DELETE = "delete"  # one delete: type, id and perhaps time, with commas between them
     HL7V2 = "hl7v2"  # an HL7 v2 message, its segments ended by carriage returns, line feeds or both
     CCDA = "ccda"  # a C-CDA document, whole
+    EXTRACT = "extract"  # a record of separated values, over any number of lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Partition:
     size: int = 0  # bytes on disk, for progress
     deletes: bool = False  # it was named as a file of deletes: anything else in it is refused
     format: Format = Format.AUTO
+    dialect: Dialect | None = None  # of an extract
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class Chunk:
     An ``HL7V2`` chunk holds whole messages instead, with the bytes around them (frames, batch segments): message ``n``
     has ``lengths[n]`` bytes from ``offsets[n]`` on, which is its offset in the file. A line is what a carriage return,
     a line feed or both end. A ``CCDA`` chunk is the bytes of one document.
+
+    An ``EXTRACT`` chunk holds records of separated values, written in ``dialect``, whose columns are called ``names``;
+    the last of a file may lack its line feed.
     """
 
     uri: str
@@ -85,6 +92,8 @@ class Chunk:
     updated: str | None = None
     deletes: bool = False
     lengths: tuple[int, ...] | None = None
+    names: tuple[str, ...] = ()
+    dialect: Dialect | None = None
     seen: datetime | None = None  # when it came, where that is another time than that of its load
 
     @property
@@ -124,7 +133,7 @@ class Rejection:
     payload: bytes
     length: int  # of the line in bytes; more than the payload where only its beginning is kept
     view: str | None = None  # the view of the mart that alone refused it; the other tables have its rows
-    resolved: str | None = None  # the line with what its Bundle says of it, where that differs from the payload
+    resolved: str | None = None  # the line with what its Bundle says of it, or of an extract the names of its columns
     seen: datetime | None = None  # when it came, where that is another time than that of its load
 
 
@@ -286,9 +295,10 @@ class Receipt:
     as_of_given: bool  # told by the user or a manifest, not taken from the clock
     resources: Mapping[str, Counts]  # read, quarantined and suppressed by type
     held: int = 0  # lines that were late and not let in
-    inputs: Mapping[str, Counts] = field(default_factory=dict)  # HL7 v2 messages by type
+    inputs: Mapping[str, Counts] = field(default_factory=dict)  # messages, documents and records by type
     unrouted: int = 0  # of them, those that no rule took
     routes: str | None = None  # hash of the rules that routed them
+    mapping: str | None = None  # hash of what the mapping says of an extract
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +339,8 @@ class StagedUnit:
     replaces: str | None = None  # the quarantined line that this unit's only line corrects
     latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
     late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
+    mapping: Numbered | None = None  # what explained the extracts among the files
+    remapped: list[str] = field(default_factory=list)  # files that another mapping explained before
     replayed: list[str] = field(default_factory=list)  # files whose late lines are taken in after all
     bytes: int = 0
     rows: int = 0
