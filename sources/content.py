@@ -18,6 +18,7 @@ LINE_SUFFIXES = (".ndjson", ".jsonl")
 MESSAGE_SUFFIXES = (".hl7", ".hl7v2")
 XML_SUFFIXES = (".xml", ".cda", ".ccda")
 DATA_SUFFIXES = (*LINE_SUFFIXES, ".json", *MESSAGE_SUFFIXES, *XML_SUFFIXES)
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _WIDE = (b"<\0", b"\xff\xfe<\0", b"\0<", b"\xfe\xff\0<")  # an angle bracket of UTF-16, with its mark or without
 _CODEC_SUFFIXES = {Codec.GZIP: ".gz", Codec.ZSTD: ".zst"}
 
@@ -36,6 +37,11 @@ def is_data_name(name: str) -> bool:
     """True for the names that a folder is searched for: ``.ndjson``, ``.jsonl``, ``.json``, ``.hl7``, ``.hl7v2``,
     ``.xml``, ``.cda``, ``.ccda``, also with ``.gz``, ``.zst``."""
     return _without_codec(name).endswith(DATA_SUFFIXES)
+
+
+def is_table_name(name: str) -> bool:
+    """True for the names of tables, whose columns only a mapping can explain: ``.csv``, ``.tsv``, ``.parquet``."""
+    return _without_codec(name).endswith(TABLE_SUFFIXES)
 
 
 def is_messages(name: str, blocks: Iterable[bytes]) -> bool:

@@ -12,7 +12,7 @@ from schemas.errors import UsageError
 from schemas.formats import Format
 from schemas.mapping.mapping import Mapping
 from schemas.records import Partition
-from sources.content import format_of_name, is_data_name
+from sources.content import format_of_name, is_data_name, is_table_name
 from sources.extracts import header_of
 from sources.folder import Selection, manifests_beside, select
 from sources.line_numbers import LineNumbers
@@ -46,6 +46,12 @@ class FileSource:
         """
         if (given is Format.EXTRACT) != (mapping is not None):
             raise UsageError("--format extract and --mapping go together: `clinmart map init FILE` drafts a mapping")
+        for each in inputs if given is Format.AUTO else ():
+            if is_table_name(str(each)):
+                raise UsageError(
+                    f"{each} is a table, of which only a mapping can say what its columns are: `clinmart map init {each}` "
+                    "drafts one, and --format extract --mapping FILE loads by it"
+                )
         self._inputs = tuple(inputs)
         self._deletes = tuple(deletes)
         self._given = given
