@@ -98,6 +98,8 @@ def test_what_is_asked(server: BulkServer, tmp_path: Path, machine: TimeMachine)
     assert (kick_off.headers["accept"], kick_off.headers["prefer"]) == ("application/fhir+json", "respond-async")
 
 
+NESTED = b'{"resourceType":"Basic","id":"b","code":{"coding":[{"code":"c"}]}}\n'
+
 PASSING: dict[str, tuple[str, list[Fault]]] = {
     "429 storm at kick-off": ("kickoff", [status(429, Retry_After="5")] * 4),
     "503 at kick-off": ("kickoff", [status(503)] * 2),
@@ -119,6 +121,7 @@ PASSING: dict[str, tuple[str, list[Fault]]] = {
     "HTML in disguise": ("o1", [disguised(b"<!DOCTYPE html><html/>")]),
     "outcome for a file": ("o1", [disguised(OUTCOME % b"exception")]),
     "outcome for a file without count": ("o2", [disguised(OUTCOME % b"exception")]),
+    "cut after a bracket without a length": ("o3", [without_length(len(NESTED) - 2), without_length(len(NESTED) - 5)]),
     "empty": ("o1", [disguised(b"")]),
     "accepted": ("o1", [status(202)]),
     "expired addresses": ("o1", [expire]),
@@ -131,10 +134,11 @@ PASSING: dict[str, tuple[str, list[Fault]]] = {
 def test_faults_that_pass(server: BulkServer, tmp_path: Path, machine: TimeMachine, name: str) -> None:
     """Each ends in the same folder."""
     what, faults = PASSING[name]
+    server.files["o3"] = File(NESTED, "Basic")
     server.faults[what].extend(faults)
     fetched = fetch(server, tmp_path, machine)
     assert fetched.missing == []
-    assert landed_bytes(tmp_path) == WHOLE
+    assert landed_bytes(tmp_path) == WHOLE | {"Basic.000.ndjson": NESTED}
     assert not server.faults[what]
     assert not [path.name for path in tmp_path.glob(".*") if path.suffix in (".part", ".note", ".new")]
 
