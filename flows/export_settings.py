@@ -16,13 +16,6 @@ from sources.http import BasicAuthorization, Caller, Reach, open_caller
 from sources.pace import Deadline, Pace, PaceLimits
 from sources.smart import BackendServices, Client, discover, read_key
 
-_FAR = ("http://", "https://")
-
-
-def is_far(text: str) -> bool:
-    """True for an address, as opposed to a path."""
-    return text.lower().startswith(_FAR)
-
 
 def must_be_alone(inputs: Sequence[str], deletes: Sequence[Path], settings: LoadSettings) -> None:
     """UsageError for what does not go with an address."""

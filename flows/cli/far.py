@@ -58,6 +58,11 @@ ParallelOption = Annotated[int, _option("Files downloaded at the same time.", "-
 HoursOption = Annotated[float, _option("Hours after which to give up; the same command goes on.", "--hours")]
 
 
+def is_far(text: str) -> bool:
+    """True for an address, as opposed to a path."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 def saying(*, quiet: bool) -> Callable[[str], None]:
     """Tells a person at a terminal how far it is; nobody else."""
     if quiet or not sys.stderr.isatty():

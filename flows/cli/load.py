@@ -123,7 +123,6 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.cli.instant import instant
-    from flows.export_settings import Credentials, ExportSettings, is_far, level_named, must_be_alone
     from flows.settings import LoadSettings, duration
     from sources.crosswalks import read_crosswalk
     from sources.routes import read_routes
@@ -153,8 +152,9 @@ def load(
     shortage: ClinmartError | None = None
     if not inputs and not deletes:
         raise UsageError("nothing to load was named: give a file, a folder or a glob")
-    if any(is_far(each) for each in inputs):
+    if any(far.is_far(each) for each in inputs):
         from flows.cli.load_far import load_from
+        from flows.export_settings import Credentials, ExportSettings, level_named, must_be_alone
 
         must_be_alone(inputs, deletes, settings)
         asked = ExportSettings(

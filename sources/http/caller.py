@@ -84,7 +84,9 @@ class Caller:
 
         async def attempt() -> Answer:
             async with self.stream(method, url, what, headers=headers, form=form) as response:
-                return Answer(str(response.url), response.status_code, response.headers, await _body(response, what))
+                return Answer(
+                    str(response.url), response.status_code, response.headers, await read_whole(response, what)
+                )
 
         return await self.pace.call(attempt, deadline)
 
@@ -141,7 +143,7 @@ class Caller:
 
     async def _refuse(self, response: httpx.Response, what: str) -> None:
         status = response.status_code
-        body = await _body(response, what) if status not in _PASSING or status == _SERVER_ERROR else b""
+        body = await read_whole(response, what) if status not in _PASSING or status == _SERVER_ERROR else b""
         if status in _PASSING and issue_code(body) in PASSING_ISSUES | {None}:
             asked = retry_after_seconds(
                 response.headers.get("retry-after"), datetime.now(UTC), self.pace.limits.longest_retry_after
@@ -208,7 +210,8 @@ def _in_words(error: httpx.TransportError) -> str:
     return "the connection was cut"
 
 
-async def _body(response: httpx.Response, what: str) -> bytes:
+async def read_whole(response: httpx.Response, what: str) -> bytes:
+    """The body of an answer that is held whole; UsageError for one that is too large for that."""
     parts, size = [], 0
     async for part in response.aiter_bytes():
         parts.append(part)

@@ -60,6 +60,7 @@ def test_a_folder_that_load_reads(server: BulkServer, tmp_path: Path, machine: T
     assert server.deleted
     assert {Path(p.uri).name for p in FileSource([tmp_path / "f"]).partitions()} == set(WHOLE)
     assert stat.S_IMODE((tmp_path / "f" / STATE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o700
 
 
 def test_again_asks_for_nothing(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:
