@@ -13,6 +13,7 @@ $(VENV)/.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q flows schemas sources stores transforms
 	touch $@
 
 demo: setup
@@ -40,9 +41,11 @@ bench: setup
 	$(BIN)/python -m benchmarks.times
 	$(BIN)/python -m benchmarks.units
 	$(BIN)/python -m benchmarks.codes
+	$(BIN)/python -m benchmarks.hl7v2
 	$(BIN)/python -m benchmarks.mllp
 	$(BIN)/python -m benchmarks.merge
 	$(BIN)/python -m benchmarks.ccda
+	$(BIN)/python -m benchmarks.extracts
 	$(BIN)/python -m benchmarks.bulk_export
 
 torture: setup

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from flows.listen_judge import Judge, message_chunk
 from flows.listen_stager import Stager
 from flows.session import LoadSession
-from flows.worker import StagedChunk
 from schemas.errors import ClinmartError
+from schemas.staged import StagedChunk
 from stores.messages import Unsettled, unsettled
 
 _LOG = logging.getLogger(__name__)
@@ -102,13 +102,16 @@ class RowMaker:
             found = unsettled(connection, session.settings.source, self.settled, _MOST)
         refused: set[int] = set()
         staged: list[StagedChunk] = []
+        size = 0
         try:
             for begin in range(0, len(found), _TOGETHER):
                 staged += self._staged(found[begin : begin + _TOGETHER], refused)
             last = found[-1].number if found else self._last
             session.add_heard(staged, last)
+            session.report.bytes += (size := sum(len(one.payload) for one in found))
             session.commit()
         except BaseException:
+            session.report.bytes -= size
             session.drop_unit()
             for chunk in staged:
                 session.stage.discard(chunk.paths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.settings import cache_folder
 from flows.views import read_view
 from schemas.errors import UsageError
 from schemas.table import Column
@@ -14,7 +15,7 @@ from schemas.view_table import ViewTable
 from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.refresh import files_of_messages
-from stores.views import add_view, views_of
+from stores.views import Dropped, add_view, drop_view, views_of
 from transforms.views.output import stored_type
 
 
@@ -39,10 +40,23 @@ def add_to_mart(path: Path, mart: Path, wait: float) -> Added:
         raise UsageError(f"{path}: the view has no name, and its table needs one")
     columns = [Column(c.name, stored_type(c), f"`{c.fhir_type}` of the view {name}.") for c in compiled.columns]
     with loader_lock(mart, wait=wait):
-        store = Mart(mart)
+        store = Mart(mart, moulds=cache_folder())
         store.must_be_possible()
         store.prepare(all_tables(), wait=wait)
         with store.connect(wait=wait) as connection:
             add_view(connection, name, compiled.resource, definition, columns)
             view = next(view for view in views_of(connection) if view.name == name)
             return Added(view, files_of_messages(connection, compiled.resource))
+
+
+def drop_from_mart(name: str, mart: Path, wait: float) -> Dropped:
+    """Take a view that was added off a mart, with its table.
+
+    Raises UsageError, LockedError or StorageError.
+    """
+    store = Mart(mart)
+    store.must_exist()
+    with loader_lock(mart, wait=wait):
+        store.prepare(all_tables(), wait=wait)
+        with store.connect(wait=wait) as connection:
+            return drop_view(connection, name)

@@ -18,11 +18,14 @@ from schemas.errors import StorageError, UsageError
 from schemas.reasons import Reason
 from schemas.records import Chunk, OversizedLine
 from schemas.view_definition import parse_view
-from sources.source import Reading, Source
+from sources.source import Reading, ReadLimits, Source
 from transforms.decode.lines import text_bytes
 from transforms.views import CompiledView, compile_view
 from transforms.views.output import LINE, Format, header
 from transforms.views.read import ViewReader, ViewRows, asked_by
+
+# For each chunk DuckDB plans the query anew: large ones, as nothing but the query is done with them.
+READ = ReadLimits(chunk_bytes=2 * ReadLimits().chunk_bytes)
 
 
 @dataclass(slots=True)

@@ -65,6 +65,9 @@ class Note(StrEnum):
     )
 
 
+# What is so of whole feeds: told once with the number of rows, not for each of them.
+COUNTED = frozenset({Note.OFFSET_FROM_ZONE, Note.NO_OFFSET_NO_ZONE})
+
 _BY_CODE = {note.value: note for note in Note}
 
 

@@ -23,6 +23,7 @@ from stores.heard import Heard
 from stores.identity import mart_version
 from stores.layout import fingerprint, layout
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
+from stores.mould import Mould
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH
 from stores.stored import obstacle, stored_columns
 from stores.tail import Committed, Tail, sync_folder
@@ -46,8 +47,18 @@ class Mart:
     Each compares the mart with the tail beside it, and refuses one that lost commits, unless ``repairing``.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None, memory: str = "1GB", repairing: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        memory: str = "1GB",
+        repairing: bool = False,
+        moulds: Path | None = None,
+    ) -> None:
+        """``moulds``: the folder of the empty mart that a new one is copied from."""
         self.path = path
+        self._moulds = moulds
         self.tail = Tail(path)
         self.heard = Heard(path)
         self._repairing = repairing
@@ -148,7 +159,10 @@ class Mart:
                 raise self._other(f"has layout {found}, this clinmart needs {MART_VERSION}")
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
                 raise self._foreign()
-            _furnish(connection, tables)
+            connection.execute("BEGIN TRANSACTION")
+            _lay_out(connection, tables)
+            _name(connection, models)
+            connection.execute("COMMIT")
 
     def _make(self, tables: Sequence[Table]) -> None:
         """Make the mart aside, then put it in place: a crash leaves a whole mart or none, never a file that is neither.
@@ -159,8 +173,15 @@ class Mart:
         try:
             for left in (fresh.path, fresh.wal):
                 left.unlink(missing_ok=True)
+            models = fingerprint(tables)
+            mould = Mould(self._moulds, f"{MART_VERSION}-{models}-{duckdb.__version__}")
+            if not mould.pour(fresh.path):
+                with fresh.connect() as connection:
+                    _lay_out(connection, tables)
+                    connection.execute("CHECKPOINT")
+                mould.keep(fresh.path)
             with fresh.connect() as connection:
-                _furnish(connection, tables)
+                _name(connection, models)
                 connection.execute("CHECKPOINT")
             if self.wal.exists():
                 self.wal.rename(self.wal_aside())
@@ -244,14 +265,16 @@ class Mart:
         )
 
 
-def _furnish(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """Make an empty database a mart."""
-    connection.execute("BEGIN TRANSACTION")
+def _lay_out(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Give an empty database the tables and views of a mart."""
     for statement in layout(tables):
         connection.execute(statement)
-    made = [MART_VERSION, datetime.now(UTC), version("clinmart"), fingerprint(tables), uuid4().hex]
+
+
+def _name(connection: duckdb.DuckDBPyConnection, models: str) -> None:
+    """Make a database with the tables of a mart this one mart."""
+    made = [MART_VERSION, datetime.now(UTC), version("clinmart"), models, uuid4().hex]
     connection.execute("INSERT INTO etl.mart VALUES (?, ?, ?, ?, ?)", made)
-    connection.execute("COMMIT")
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,9 @@ _LOADS = 10
 
 
 def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
-    """Tables with rows and history, sources with their newest data, the last loads, and the quarantine by reason."""
+    """Tables with rows and history, sources with their newest data, the last loads, what listeners took in, and the
+    quarantine by reason.
+    """
     tables = []
     history = _rows(connection, STORED_HISTORY)
     for name, rows in table_rows(connection):
@@ -42,8 +44,16 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
             f"FROM etl.load ORDER BY started_at DESC LIMIT {_LOADS}"
         )
     )
+    listeners = records(
+        connection.execute(
+            "SELECT source, count(*) AS messages, count(*) FILTER (coalesce(number > settled, true)) AS without_rows, "
+            "count(reason) AS refused, max(received_at) AS last_received_at FROM etl.message "
+            "LEFT JOIN (SELECT source, settled FROM etl.listener) USING (source) GROUP BY 1 ORDER BY 1"
+        )
+    )
     return {
         "tables": tables,
+        "listeners": listeners,
         "deleted": deleted,
         "sources": sources,
         "loads": loads,

@@ -20,8 +20,9 @@ from stores.stored import make_history, make_room
 
 CLEARED = "~cleared"  # of staged patches: the elements that the sender cleared
 _COLUMN = Column(CLEARED, "VARCHAR[]", "Elements that the patch clears.")
-# Temporary tables: identities that are more than one new patch, their patches, the rows that these make.
-_TOUCHED, _PATCH, _MADE = '"~touched"', '"~patch"', '"~made"'
+# Temporary tables: identities that came several times, patches of which a later one says the same, identities that are
+# more than one new patch, their patches, the rows that these make.
+_TWICE, _REPEAT, _TOUCHED, _PATCH, _MADE = '"~twice"', '"~repeat"', '"~touched"', '"~patch"', '"~made"'
 _ORDER = "last_updated, last_updated_nanos, content_hash"
 _IDENTITY = tuple(c.name for c in IDENTITY)
 
@@ -34,8 +35,9 @@ def merge_patches(connection: duckdb.DuckDBPyConnection, step: Merge, table: Tab
     """
     columns = make_room(connection, step.shown, step.stored, {*step.columns, *step.key} - {CLEARED})
     _make_room_for_patches(connection, step, columns)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TOUCHED} AS {_touched(step)}")
+    _find_touched(connection, step)
     counts = _insert_new(connection, step)
+    counts.add(Counts(read=step.repeated, duplicate=step.repeated))
     if connection.execute(f"SELECT 1 FROM {_TOUCHED} LIMIT 1").fetchone() is not None:
         make_history(connection, step.shown, step.stored, columns)
         counts.add(_gather(connection, step))
@@ -58,20 +60,34 @@ def _make_room_for_patches(connection: duckdb.DuckDBPyConnection, step: Merge, c
             connection.execute(f"ALTER TABLE {_patches(step)} ADD COLUMN {quoted(column.name)} {column.dtype}")
 
 
-def _touched(step: Merge) -> str:
-    """The identities that came twice, or that the mart knows, be it only as deleted."""
+def _find_touched(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
+    """The identities of which different patches came, or that the mart knows, be it only as deleted; and of the others
+    the patches that a later one repeats.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_TWICE} AS SELECT id FROM {step.staged} GROUP BY id HAVING count(*) > 1"
+    )
+    came = f"SELECT * FROM {step.staged} SEMI JOIN {_TWICE} USING (id)"
     ours = f"source = {text(step.source)}"
     known = " UNION ".join(
-        f"SELECT id FROM {place} WHERE {ours} AND id IN (SELECT id FROM came)"
+        f"SELECT id FROM {place} WHERE {ours} AND id IN (SELECT id FROM {step.staged})"
         for place in (step.main, _patches(step), step.tombstones)
     )
-    twice = "SELECT id FROM came GROUP BY id HAVING count(*) > 1"
-    return f"WITH came AS (SELECT id FROM {step.staged}) {twice} UNION {known}"
+    differing = f"SELECT id FROM ({came}) GROUP BY id HAVING count(DISTINCT content_hash) > 1"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TOUCHED} AS {differing} UNION {known}")
+    row = quoted(STAGE_ROW)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_REPEAT} AS SELECT {row} FROM ({came}) ANTI JOIN {_TOUCHED} USING (id) "
+        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {_descending()}, {row}) > 1"
+    )
 
 
 def _insert_new(connection: duckdb.DuckDBPyConnection, step: Merge) -> Counts:
-    """Insert the patches of identities of which nothing was known."""
+    """Insert the patches of identities of which nothing was known, each once."""
     fresh = f"{step.staged} s ANTI JOIN {_TOUCHED} t USING (id)"
+    again = connection.execute(f"SELECT count(*) FROM {_REPEAT}").fetchone() or (0,)
+    if again[0]:
+        fresh += f" ANTI JOIN {_REPEAT} r USING ({quoted(STAGE_ROW)})"
     left_out = ", ".join(quoted(name) for name in (STAGE_ROW, CLEARED) if name in {*step.columns, STAGE_ROW})
     found = connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({left_out}) FROM {fresh}").fetchone()
     rows = 0 if found is None else int(found[0])
@@ -80,7 +96,7 @@ def _insert_new(connection: duckdb.DuckDBPyConnection, step: Merge) -> Counts:
             f"INSERT INTO {_patches(step)} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {fresh} "
             f"WHERE len({quoted(CLEARED)}) > 0"
         )
-    return Counts(read=rows, applied=rows)
+    return Counts(read=rows + again[0], applied=rows, duplicate=again[0])
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, step: Merge) -> Counts:

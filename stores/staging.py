@@ -18,7 +18,8 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import StorageError
-from schemas.records import Rejection, StagedTable
+from schemas.records import Rejection
+from schemas.staged import StagedTable
 from stores.ddl import TOMBSTONE
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
@@ -59,9 +60,11 @@ class Stage:
         """Write accepted rows, one file a table."""
         return [self._table(name, frame) for name, frame in tables.items()]
 
-    def write_patches(self, tables: Iterable[tuple[str, pl.DataFrame]]) -> list[StagedTable]:
-        """Write accepted rows that say only what changed, one file for each frame of a table."""
-        return [replace(self._table(name, frame), patches=True) for name, frame in tables]
+    def write_patches(self, tables: Iterable[tuple[str, pl.DataFrame, int]]) -> list[StagedTable]:
+        """Write accepted rows that say only what changed, one file for each frame of a table, with how many rows were
+        left out of it.
+        """
+        return [replace(self._table(name, frame), patches=True, repeated=again) for name, frame, again in tables]
 
     def write_deletes(self, deletes: pl.DataFrame | None) -> list[StagedTable]:
         """Write deletes of any types in one file; none when there are none."""

@@ -34,6 +34,7 @@ class Merge:
     deletes: Sequence[str] = ()
     deleted: Collection[str] = ()
     json: Collection[str] = ()  # columns that are JSON texts
+    repeated: int = 0  # patches that were left out of the files, for others there say the same
 
     @property
     def staged(self) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 
 from schemas.errors import UsageError
-from schemas.records import StagedUnit
+from schemas.records import VIEW_CHECK
+from schemas.staged import StagedUnit
 from schemas.table import Column
 from schemas.view_table import VIEW_IDENTITY, ViewTable
 from stores.ddl import RESOURCE_TABLE, create_table
@@ -16,6 +19,15 @@ from stores.sql import files, quoted, text
 
 _CHOSEN = '"~chosen"'  # a temporary table; no view can be called that
 STAGE_LINE = "~line"  # staged rows of one resource have the same
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A view that was taken off, how many rows it had, and how many lines of the quarantine only it had refused."""
+
+    view: ViewTable
+    rows: int
+    refused: int
 
 
 def views_of(connection: duckdb.DuckDBPyConnection) -> list[ViewTable]:
@@ -50,6 +62,40 @@ def add_view(
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def drop_view(connection: duckdb.DuckDBPyConnection, name: str) -> Dropped:
+    """Take a view and its table off, in one transaction. UsageError when no view is called that.
+
+    What only the view refused goes with it: the resources stand in the table of their type.
+    """
+    views = views_of(connection)
+    view = next((view for view in views if view.name.lower() == name.lower()), None)
+    if view is None:
+        raise UsageError(_no_view(connection, name, [view.name for view in views]))
+    into = f"main.{quoted(view.name)}"
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        ((rows,),) = connection.execute(f"SELECT count(*) FROM {into}").fetchall()
+        connection.execute(f"DROP TABLE {into}")
+        connection.execute("DELETE FROM etl.view WHERE name = ?", [view.name])
+        check = [f"{VIEW_CHECK}{view.name}"]
+        ((refused,),) = connection.execute("SELECT count(*) FROM etl.quarantine WHERE check_name = ?", check).fetchall()
+        connection.execute("DELETE FROM etl.quarantine WHERE check_name = ?", check)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return Dropped(view, rows, refused)
+
+
+def _no_view(connection: duckdb.DuckDBPyConnection, name: str, there: Sequence[str]) -> str:
+    table = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'main' AND lower(table_name) = ?"
+    if connection.execute(table, [name.lower()]).fetchone() != (0,):
+        return f"{name!r} is no view that was added, but a table that every mart has: it cannot be dropped"
+    near = difflib.get_close_matches(name, there, 1)
+    known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(there)}" if there else "there are none"
+    return f"the mart has no view called {name!r}: {known}"
 
 
 def fill_views(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-_WORTH = 0.7  # share of distinct rows above which it costs more to find and to spread them than they save
+WORTH = 0.7  # share of distinct rows above which it costs more to find and to spread them than they save
 _FEW = 256  # rows; for fewer than these the plan of a join costs more than what it saves
 _AT = "~at"
 
@@ -20,7 +20,7 @@ def distinct_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series] | None:
     numbered = frame.with_row_index(_AT)
     first = numbered.select(pl.col(_AT).first().over(names)).to_series()
     heads = first == numbered[_AT]
-    if heads.sum() > _WORTH * frame.height:
+    if heads.sum() > WORTH * frame.height:
         return None
     numbers = heads.cum_sum().cast(pl.UInt32) - 1
     return frame.filter(heads), numbers.gather(first)

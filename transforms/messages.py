@@ -7,7 +7,7 @@ element may be left out though R4 requires it (another message tells it), and th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
 from schemas.routes import Routes
 from schemas.table import INVALID, NOTE
+from transforms.alike import Alike
 from transforms.check import check
 from transforms.codes.coder import Coder
 from transforms.decode.careful import Fault
@@ -27,11 +28,12 @@ from transforms.decode.hl7v2.messages import Messages, Told, messages_of
 from transforms.decode.hl7v2.read_fields import READ_FIELDS, numbers, unread_fields
 from transforms.decode.hl7v2.resources import made_of
 from transforms.decode.hl7v2.segments import Segments, segments_of
+from transforms.elements import columns_of_elements
 from transforms.findings import findings_frame, notes_frame
-from transforms.normalise import Meaning, normalise, notes_of
+from transforms.normalise import Meaning, notes_of
 from transforms.partition import Tools
 from transforms.result import ChunkResult
-from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
+from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without, without_repeats
 from transforms.times import hl7v2_times
 
 _INSTANT = pl.Datetime("us", "UTC")
@@ -63,16 +65,16 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
     messages = messages_of(chunks, Told(options.charset, options.zone, options.routes, options.source))
     result = ChunkResult(parts=[{} for _ in chunks], inputs=[{} for _ in chunks])
     work = _Work(messages, chunks, as_of, tools, options)
-    for number, fault in messages.refused:
+    for number, fault in messages.refused.items():
         work.refuse(number, 1, UNKNOWN_TYPE, fault, fault.reason, result)
-        result.add(messages.all[number].chunk, UNKNOWN_TYPE, 1, 1)
-    for alike, texts in messages.texts.items():
-        numbers, bodies = zip(*texts, strict=True)
-        segments = segments_of(pl.Series(bodies, dtype=pl.String), numbers, alike.separators, alike.zone)
+        result.add(work.chunk_of(number), UNKNOWN_TYPE, 1, 1)
+    for alike, (places, texts) in messages.texts.items():
+        segments = segments_of(texts, places, alike.separators, alike.zone)
         made = [] if alike.kept else made_of(segments)
-        for rows in made:
-            _rows(work, rows, alike.zone, result)
-        _keep_segments(work, segments, made, result)
+        told = {number for rows in made for number in rows.frame["message"].unique()}
+        while made:  # what was worked on is let go, for it is wide
+            _rows(work, made.pop(0), alike.zone, result)
+        _keep_segments(work, segments, told, result)
         _tell_of_charsets(work, segments, result)
     _count_inputs(work, result)
     result.unrouted.update(work.chunk_of(number) for number in messages.unrouted)
@@ -103,25 +105,24 @@ class _Work:
         self.options = options
         self.bad: set[int] = set()  # messages of which something was refused
         self._places: set[tuple[int, int]] = set()
-        self._chunks = pl.Series([m.chunk for m in messages.all], dtype=pl.UInt32)
         self._seen = [chunk.seen for chunk in chunks]
 
     def chunk_of(self, number: int) -> int:
         """The chunk that a message came in."""
-        return self.messages.all[number].chunk
+        return int(self.messages.chunk[number])
 
     def seen_at(self, numbers: pl.Series) -> pl.Series | pl.Expr:
         """When each of these messages came (Datetime in UTC); a literal where that is one time for all."""
         if not any(self._seen):
             return pl.lit(self.as_of, _INSTANT)
         times = pl.Series([seen or self.as_of for seen in self._seen], dtype=_INSTANT)
-        return times.gather(self._chunks.gather(numbers))
+        return times.gather(self.messages.chunk.gather(numbers))
 
     def by_chunk(self, numbers: pl.Series) -> list[tuple[int, int]]:
         """How many rows each chunk has."""
         if len(self.uris) == 1:
             return [(0, len(numbers))]
-        return Counter(self._chunks.gather(numbers).to_list()).items()  # type: ignore[return-value]
+        return Counter(self.messages.chunk.gather(numbers).to_list()).items()  # type: ignore[return-value]
 
     def refuse(self, number: int, ordinal: int, kind: str, fault: Fault, check_name: str, result: ChunkResult) -> None:
         """A message goes to the quarantine, once for each of its segments that is at fault."""
@@ -129,7 +130,7 @@ class _Work:
         if (number, ordinal) in self._places:
             return
         self._places.add((number, ordinal))
-        message = self.messages.all[number]
+        message = self.messages.message(number)
         result.rejections.append(
             Rejection(
                 uri=self.uris[message.chunk],
@@ -152,8 +153,8 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     """The rows of one map: projected, normalised, identified, checked and split."""
     tools, kind = work.tools, made.resource_type
     table = tools.decoder.tables[kind]
-    raw = _without_nulls(tools.frames.read(made.frame, table))
-    identity, own, flag, notes = _identity(made, zone, work.seen_at(made.frame["message"]))
+    alike = Alike(made.frame.select(pl.exclude("message", "ordinal", "meta")), unlike=("id",))
+    identity, own, flag, notes = _identity(made, alike, zone, work.seen_at(made.frame["message"]))
     coder = Coder(tools.targets)
 
     def times(text: pl.Series, _: str) -> pl.DataFrame:
@@ -161,7 +162,7 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
         return hl7v2_times(text, zone)
 
     meaning = Meaning(coder, tools.harmoniser, observed=kind == "Observation", times=times)
-    body = normalise(raw, table.elements, meaning)
+    body = columns_of_elements(alike, table, tools.frames, meaning, _without_nulls)
     count_codes(coder, kind, result)
     notes += [column for column in body if column.name.startswith(NOTE)]
     frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
@@ -172,7 +173,7 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
         return next(fhir_lines(replace(made, frame=made.frame[row : row + 1]), zone))
 
     failed = {f.row for f in failures}
-    failures += sampled_failures(tools.sampler, raw["id"], payload, kind, table, failed, result)
+    failures += sampled_failures(tools.sampler, identity["id"], payload, kind, table, failed, result)
     late = decide_late(tools.lateness, kind, own, {f.row for f in failures}, result)
     failures += late.refused
     for failure in failures:
@@ -192,7 +193,8 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     kept = accepted_rows(frame, gone)
     if kept.height:
         result.saw(kind, without(own, gone))
-        result.patches.append((table.name, narrow(kept)))
+        latest = without_repeats(kept)
+        result.patches.append((table.name, narrow(latest), kept.height - latest.height))
         if work.options.fhir:
             rows = made if not gone else replace(made, frame=accepted_rows(made.frame, gone))
             result.fhir.append((kind, b"".join(line + b"\n" for line in fhir_lines(rows, zone))))
@@ -211,7 +213,7 @@ def _without_nulls(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _identity(
-    made: Made, zone: str | None, seen: pl.Series | pl.Expr
+    made: Made, alike: Alike, zone: str | None, seen: pl.Series | pl.Expr
 ) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
     """The identity columns, the times that rows brought with them, the flag of one that is none, and the notes.
 
@@ -223,21 +225,19 @@ def _identity(
     if at.null_count() > text.null_count() and zone is None:
         wall = hl7v2_times(text, "UTC")["at"]
         at = pl.select(pl.coalesce(at, wall)).to_series()
-    content = made.frame.select(pl.exclude("message", "ordinal", "meta"))
     frame = pl.DataFrame(
         [
             made.frame["id"],
             pl.select(pl.coalesce(at, seen).alias("last_updated")).to_series(),
             times["nanos"].fill_null(0).alias("last_updated_nanos"),
-            content_hashes(content),
+            content_hashes(alike),
         ]
     )
     return frame, at, times["invalid"].alias(INVALID + "last_updated"), notes_of("last_updated", times["flags"])
 
 
-def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result: ChunkResult) -> None:
-    """Segments with something that no map reads, and all of a message of which nothing was made."""
-    told = {number for rows in made for number in rows.frame["message"].unique()}
+def _keep_segments(work: _Work, segments: Segments, told: Collection[int], result: ChunkResult) -> None:
+    """Segments with something that no map reads, and all of messages of which nothing is ``told``."""
     whole = [number for number in segments.messages["message"] if number not in told]
     kept = [
         frame.with_columns(segment=pl.lit(name))
@@ -248,14 +248,14 @@ def _keep_segments(work: _Work, segments: Segments, made: Sequence[Made], result
         return
     rows = pl.concat(kept).join(segments.messages, on="message", how="left")
     places = rows["message"].to_list()
-    all_messages = work.messages.all
+    messages = {number: work.messages.message(number) for number in dict.fromkeys(places)}
     result.segments.append(
         rows.select(
-            pl.Series("uri", [work.uris[all_messages[n].chunk] for n in places], dtype=pl.String),
-            pl.Series("line", [all_messages[n].line for n in places], dtype=pl.Int64) + rows["ordinal"] - 1,
+            pl.Series("uri", [work.uris[messages[n].chunk] for n in places], dtype=pl.String),
+            pl.Series("line", [messages[n].line for n in places], dtype=pl.Int64) + rows["ordinal"] - 1,
             pl.col("control_id"),
             pl.col("type").alias("message_type"),
-            pl.Series("message_hash", [all_messages[n].sha256 for n in places], dtype=pl.Binary),
+            pl.Series("message_hash", [messages[n].sha256 for n in places], dtype=pl.Binary),
             pl.col("ordinal").cast(pl.Int32),
             pl.col("segment"),
             pl.col("text"),
@@ -287,12 +287,12 @@ def _kept(name: str, frame: pl.DataFrame, whole: Sequence[int], result: ChunkRes
 
 def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> None:
     """What is noted of the character sets of messages, each by its control id."""
-    noted = dict(work.messages.notes)
+    noted = work.messages.notes
     if not noted:
         return
     rows = segments.messages.filter(pl.col("message").is_in(list(noted)))
     found = [
-        Finding(work.messages.all[number].type, control_id, "note", "MSH-18", noted[number], noted[number].meaning)
+        Finding(work.messages.types[number], control_id, "note", "MSH-18", noted[number], noted[number].meaning)
         for number, control_id in rows.select("message", pl.col("control_id").fill_null("")).iter_rows()
     ]
     if found:
@@ -301,10 +301,8 @@ def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> N
 
 def _count_inputs(work: _Work, result: ChunkResult) -> None:
     """What became of each message, by type: applied, or quarantined when anything of it was refused."""
-    for number, message in enumerate(work.messages.all):
-        counts = result.inputs[message.chunk].setdefault(message.type, Counts())
-        counts.read += 1
-        if number in work.bad:
-            counts.quarantined += 1
-        else:
-            counts.applied += 1
+    bad = pl.repeat(0, len(work.messages.types), dtype=pl.UInt32, eager=True).scatter(sorted(work.bad), 1)
+    kinds = pl.DataFrame([work.messages.chunk.alias("chunk"), work.messages.types.alias("type"), bad.alias("bad")])
+    counts = kinds.group_by("chunk", "type", maintain_order=True).agg(pl.len(), pl.col("bad").sum())
+    for chunk, kind, read, refused in counts.iter_rows():
+        result.inputs[chunk][kind] = Counts(read, applied=read - refused, quarantined=refused)

@@ -16,4 +16,4 @@ def ndjson_source(file: str, read: Mapping[str, str]) -> str:
     seen as a duplicate key: a column that is not used is not read, and only what is read is searched for them.
     """
     columns = ", ".join(f"{identifier(name)}: {text_literal(kind)}" for name, kind in read.items())
-    return f"read_ndjson({text_literal(file)}, columns={{{columns}}}, maximum_object_size={_MAX_LINE})"
+    return f"read_ndjson({text_literal(file)}, columns={{{columns}}}, records=true, maximum_object_size={_MAX_LINE})"

@@ -44,7 +44,7 @@ class Meaning:
     def inside(self, name: str, rows: pl.Series) -> Meaning:
         """The same for the items of the list ``name``, each of which stands in one of ``rows``."""
         return replace(
-            self, coder=self.coder.inside(name), loinc=None if self.loinc is None else self.loinc.gather(rows)
+            self, coder=self.coder.inside(name, rows), loinc=None if self.loinc is None else self.loinc.gather(rows)
         )
 
 

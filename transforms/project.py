@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from schemas.table import Mode, Read, Table
+from schemas.table import Element, Mode, Read, Table
 from transforms.fhirpath.compile import Compiled, Scope, compile_json, compile_path
 from transforms.fhirpath.shape import Shape, identifier, text_literal
 from transforms.ndjson import ndjson_source
@@ -57,6 +57,15 @@ def projection(table: Table, present: Present | None = None) -> Projection:
     """
     reads = [*META_READS, *(r for e in table.elements for r in e.reads)]
     return _projection(reads if present is None else _pruned(reads, present), Scope.root(table.resource_type))
+
+
+@functools.cache
+def sources(table: Table, present: Present) -> tuple[tuple[Element, frozenset[str]], ...]:
+    """The elements of a table, and the top-level JSON keys that their columns are made of, of those ``present``."""
+    return tuple(
+        (e, frozenset(_projection(_pruned(e.reads, present), Scope.root(table.resource_type)).read))
+        for e in table.elements
+    )
 
 
 @functools.cache

@@ -23,7 +23,8 @@ class ChunkResult:
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     rows: list[tuple[str, pl.DataFrame]] = field(default_factory=list)  # by table, more accepted rows, frame by frame
-    patches: list[tuple[str, pl.DataFrame]] = field(default_factory=list)  # by table, rows that say only what changed
+    # By table, rows that say only what changed, and how many more said the same as one of them.
+    patches: list[tuple[str, pl.DataFrame, int]] = field(default_factory=list)
     segments: list[pl.DataFrame] = field(default_factory=list)  # of HL7 v2, that are kept as they came
     sections: list[pl.DataFrame] = field(default_factory=list)  # parts of documents, that are kept as they came
     fhir: list[tuple[str, bytes]] = field(default_factory=list)  # by type, accepted rows as FHIR NDJSON, if asked for

@@ -91,6 +91,16 @@ def accepted_rows(frame: pl.DataFrame, gone: Collection[int]) -> pl.DataFrame:
     return kept.with_row_index("~index").filter(~pl.col("~index").is_in(list(gone))).drop("~index")
 
 
+def without_repeats(frame: pl.DataFrame) -> pl.DataFrame:
+    """Of rows of the same id and content only the latest."""
+    if frame["id"].n_unique() == frame.height:
+        return frame
+    order = ["last_updated", "last_updated_nanos"]
+    keys = frame.select("id", "content_hash", *order).with_row_index("~index").sort(order, descending=True)
+    latest = keys.unique(["id", "content_hash"], keep="first", maintain_order=True)["~index"]
+    return frame if len(latest) == frame.height else frame[latest.sort()]
+
+
 def narrow(frame: pl.DataFrame) -> pl.DataFrame:
     """Without the columns that are null throughout."""
     return frame.select(c for c in frame.columns if c in IDENTITY_FRAME or frame[c].null_count() < frame.height)

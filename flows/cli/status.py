@@ -33,6 +33,8 @@ def status(mart: MartOption, as_json: JsonOption = False) -> None:
     print_rows("deleted", found["deleted"])
     print_rows("sources", found["sources"])
     print_rows("last loads", [_short(load) for load in found["loads"]])
+    if found["listeners"]:
+        print_rows("listeners", found["listeners"])
     print_rows("quarantine", found["quarantine"])
 
 

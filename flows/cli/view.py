@@ -13,7 +13,7 @@ import typer
 
 from schemas.errors import EXIT_CLEAN, EXIT_QUARANTINED, UsageError
 
-app = typer.Typer(help="Run, add, check and show SQL on FHIR ViewDefinitions.", no_args_is_help=True)
+app = typer.Typer(help="Run, add, drop, check and show SQL on FHIR ViewDefinitions.", no_args_is_help=True)
 
 ViewArgument = Annotated[Path, typer.Argument(metavar="VIEW.json", help="A ViewDefinition (SQL on FHIR v2).")]
 
@@ -36,7 +36,7 @@ def run(
     Only lines of the view's resource type are read. Lines that are not what FHIR says are left out and counted on
     stderr (exit code 3).
     """
-    from flows.views import read_view, run_view, written_whole
+    from flows.views import READ, read_view, run_view, written_whole
     from sources.files import FileSource
     from transforms.views.output import Format
 
@@ -48,7 +48,7 @@ def run(
     if wanted is Format.PARQUET and out is None and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal: give --out FILE, or another --format")
     compiled = read_view(view)
-    source, workers = FileSource(inputs), jobs or len(os.sched_getaffinity(0))
+    source, workers = FileSource(inputs, READ), jobs or len(os.sched_getaffinity(0))
     source.partitions()  # what is wrong with the inputs is said before anything is written
     if out is None:
         report = run_view(compiled, source, wanted, sys.stdout.buffer, workers)
@@ -80,6 +80,21 @@ def add(
             f"file{'s' * (added.messages != 1)}, are not in it: views read FHIR JSON, and of these there is none",
             err=True,
         )
+
+
+@app.command("drop")
+def drop(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a view that was added.")],
+    mart: Annotated[Path, typer.Option("--mart", help="The mart.")],
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
+) -> None:
+    """Take a view that was added off a mart, with its table and what only it refused; other tables stay as they are."""
+    from flows.mart_views import drop_from_mart
+
+    dropped = drop_from_mart(name, mart, wait)
+    rows, refused = dropped.rows, dropped.refused
+    also = f", and {refused:,} line{'s' * (refused != 1)} that only it refused" if refused else ""
+    typer.echo(f"{dropped.view.name} is dropped from {mart}: its table had {rows:,} row{'s' * (rows != 1)}{also}")
 
 
 @app.command("check")

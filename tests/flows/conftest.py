@@ -9,6 +9,7 @@ import pytest
 
 from flows.cli.main import main
 from tests.flows.inputs import Outcome
+from tests.flows.listening import ThreadStager
 
 
 @pytest.fixture
@@ -26,3 +27,9 @@ def clinmart(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.Monk
         return Outcome(code if isinstance(code, int) else 0, said.out, said.err.decode())
 
     return run
+
+
+@pytest.fixture
+def staging_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listeners in this process stage without a process of their own."""
+    monkeypatch.setattr("flows.listen_rows.Stager", ThreadStager)

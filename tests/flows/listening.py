@@ -15,7 +15,10 @@ from flows.drain import Drain
 from flows.listen import Address, ListenLimits, run_listen
 from flows.listen_commit import BatchLimits, Committer, Message, Outcome, Taken
 from flows.listen_report import ListenReport
+from flows.worker import Worker
 from schemas.errors import ClinmartError
+from schemas.records import Chunk, Rejection
+from schemas.staged import StagedChunk
 from sources.mllp.framer import Frame, Framer, framed
 from sources.mllp.limits import MllpLimits
 from transforms.acknowledge.conditions import Condition, Problem
@@ -124,6 +127,26 @@ def listening(
         drain.ask()
         thread.join(PATIENCE)
         assert not thread.is_alive(), "the listener does not end"
+
+
+class ThreadStager:
+    """Stages in the thread that asks (:class:`flows.listen_stager.Stager`): to begin a process takes seconds."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def stage(self, chunks: Sequence[Chunk], as_of: datetime) -> tuple[StagedChunk, set[int]]:
+        """See :meth:`Stager.stage`."""
+        refused: set[int] = set()
+
+        def placed(rejections: Sequence[Rejection]) -> list[Rejection]:
+            refused.update(rejection.offset for rejection in rejections)
+            return list(rejections)
+
+        return self._worker.run_again(chunks, as_of, placed), refused
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 class Sender:

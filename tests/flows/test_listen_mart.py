@@ -10,7 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from flows.settings import LoadSettings
 from schemas.errors import EXIT_DRAINED, LockedError, StorageError
 from sources.mllp.framer import framed
 from stores.mart import Mart
-from tests.flows.inputs import query
+from tests.flows.inputs import Outcome, query
 from tests.flows.listening import CANARY, Sender, message, now
 
+pytestmark = pytest.mark.usefixtures("staging_in_a_thread")
 READY = re.compile(rb"listening on 127\.0\.0\.1 port (\d+) \((MLLP.*)\)")
 
 
@@ -224,3 +226,32 @@ def test_marts_kept_open_are_closed_at_the_end(tmp_path: Path) -> None:
         committer.commit([_message("1")])
     with Mart(tmp_path / "m").connect(read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM etl.message").fetchone() == (1,)
+
+
+def test_messages_that_a_mart_lost(tmp_path: Path, clinmart: Callable[..., Outcome]) -> None:
+    """A log that is gone takes acknowledged messages with it: the mart is refused until that is accepted, in words."""
+    mart = tmp_path / "m"
+    with _listener(mart) as (process, port), Sender(port) as sender:
+        sender.send(message("1"))
+        assert sender.msa() == ("AA", "1")
+        time.sleep(3)  # until the mart is closed, so that the first message is in its file
+        sender.send(message("2"), message("3"))
+        assert [sender.msa()[0] for _ in range(2)] == ["AA", "AA"]
+        process.kill()
+    mart.with_name("m.wal").unlink()
+    refused = clinmart("status", "--mart", mart)
+    assert (refused.code, refused.err.count("\n")) == (4, 1)
+    assert "has lost 2 messages that were acknowledged (source s)" in refused.err
+    told = clinmart("repair", "--mart", mart)
+    assert told.code == 4
+    assert "lost: the last 2 messages of the source s, acknowledged after 20" in told.out.decode()
+    assert clinmart("status", "--mart", mart).code == 4
+    accepted = clinmart("repair", "--mart", mart, "--accept-loss", "--json")
+    assert (accepted.code, accepted.json["messages"]) == (0, {"lost": 2, "forgotten": 2})
+    with _listener(mart) as (process, port), Sender(port) as sender:
+        sender.send(message("2"), message("3"), message("1"))
+        assert [sender.msa()[0] for _ in range(3)] == ["AA", "AA", "AA"]
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+    assert query(mart, "SELECT number, control_id FROM etl.message ORDER BY 1") == [(1, "1"), (2, "2"), (3, "3")]
+    assert query(mart, "SELECT count(*), count(DISTINCT id) FROM observation")[0][0] > 0

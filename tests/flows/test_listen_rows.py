@@ -18,18 +18,22 @@ from flows.listen_mart import MartCommitter, open_committer
 from flows.listen_report import ListenReport
 from flows.listen_rows import RowMaker
 from flows.listen_stager import Stager
+from flows.opening import open_session
 from flows.runner import run_load
-from flows.session import LoadSession, open_session
+from flows.session import LoadSession
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk
 from schemas.errors import StorageError, TryAgainError
 from schemas.reasons import Reason
 from schemas.records import Chunk
+from schemas.staged import StagedChunk
 from sources.files import FileSource
+from stores.mart import Mart
+from stores.overview import overview
 from tests.flows.inputs import query
-from tests.flows.listening import CANARY, PATIENCE, now
+from tests.flows.listening import CANARY, PATIENCE, ThreadStager, now
 from transforms.acknowledge.conditions import Condition
 
+pytestmark = pytest.mark.usefixtures("staging_in_a_thread")
 ROWS = "SELECT id, value_number, patient_id, last_updated, content_hash FROM observation ORDER BY id"
 
 
@@ -52,8 +56,9 @@ def _commit(committer: MartCommitter, *messages: Message) -> list[Taken]:
     return [taken[one].taken for one in messages]
 
 
-def test_rows_are_those_of_a_load(tmp_path: Path) -> None:
+def test_rows_are_those_of_a_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tables are the same as after a load of a file of these messages; the run's counts add up."""
+    monkeypatch.setattr("flows.listen_rows.Stager", Stager)  # in a process of its own, as it is
     messages = [_oru(f"m{n}", value=f"{n}.5") for n in range(30)]
     report = ListenReport("s")
     with open_committer(LoadSettings(tmp_path / "m", "s"), report=report) as committer:
@@ -116,6 +121,9 @@ def test_rows_that_a_dead_listener_left(tmp_path: Path) -> None:
         assert _commit(committer, _oru("1"), _oru("2")) == [Taken.APPLIED] * 2
         raise ZeroDivisionError
     assert query(tmp_path / "m", "SELECT count(*) FROM observation") == [(0,)]
+    with Mart(tmp_path / "m").connect(read_only=True) as connection:
+        (told,) = overview(connection)["listeners"]
+    assert (told["source"], told["messages"], told["without_rows"], told["refused"]) == ("s", 2, 2, 0)
     with open_committer(LoadSettings(tmp_path / "m", "s")) as committer:
         assert _commit(committer, _oru("3"), _oru("1")) == [Taken.APPLIED, Taken.DUPLICATE]
     assert query(tmp_path / "m", "SELECT count(*), count(DISTINCT id) FROM observation") == [(3, 3)]
@@ -179,19 +187,13 @@ def test_a_commit_that_fails_is_tried_again(
     assert CANARY not in caplog.text
 
 
-class _Poisoned:
+class _Poisoned(ThreadStager):
     """A stager that cannot take every message."""
-
-    def __init__(self, worker: Any) -> None:
-        self._worker = worker
 
     def stage(self, chunks: Sequence[Chunk], as_of: datetime) -> tuple[StagedChunk, set[int]]:
         if any(b"718-7" in chunk.data for chunk in chunks):
             raise ValueError(CANARY)
-        return self._worker.run_again(chunks, as_of, list), set()
-
-    def close(self) -> None:
-        """Nothing to end."""
+        return super().stage(chunks, as_of)
 
 
 def test_a_message_that_breaks_the_decoder(

@@ -11,7 +11,8 @@ import pytest
 
 import stores.commit as subject
 from schemas.bookkeeping import BOOKKEEPING
-from schemas.records import Rejection, StagedUnit
+from schemas.records import Rejection
+from schemas.staged import StagedUnit
 from stores.commit import commit
 from stores.staging import Stage
 from tests.stores.desk import T0, TYPES, Desk, Version, at, staged
@@ -25,7 +26,9 @@ FOUND = {
     "path": "status",
     "code": "odd",
     "message": "It is odd.",
+    "rows": None,
 }
+COUNTED = FOUND | {"id": None, "code": "common", "rows": 2}
 
 
 def _unit(desk: Desk, versions: Sequence[Version], rejections: Sequence[Rejection] = ()) -> StagedUnit:
@@ -35,7 +38,9 @@ def _unit(desk: Desk, versions: Sequence[Version], rejections: Sequence[Rejectio
     for rejection in rejections:
         unit.receipts[0].resources[rejection.resource_type].read += 1
         unit.receipts[0].resources[rejection.resource_type].quarantined += 1
-    unit.findings += stage.write_findings([pl.DataFrame([FOUND])])
+    unit.findings += stage.write_findings(
+        [pl.DataFrame([FOUND, COUNTED, COUNTED], schema_overrides={"rows": pl.Int64})]
+    )
     unit.unread[("Medication", "photo")] = 1
     unit.sampled["Medication"] = 2
     return unit
@@ -94,11 +99,11 @@ def test_books_of_a_commit(desk: Desk) -> None:
     assert (counts.read, counts.applied, counts.duplicate, counts.quarantined) == (3, 1, 1, 1)
     found = _everything(desk)
     for table in ("load", "receipt", "watermark", "quarantine", "validation", "unread"):
-        (row,) = found[f"etl.{table}"]
+        (row, *_) = found[f"etl.{table}"]
         assert len(row) == len(BOOKKEEPING[table])
         assert table == "watermark" or report.load_id in row
-    (note,) = found["etl.validation"]
-    assert note == (report.load_id, report.source, *FOUND.values())
+    counted = COUNTED | {"rows": 4}
+    assert found["etl.validation"] == [(report.load_id, report.source, *row.values()) for row in (FOUND, counted)]
     status, resources = desk.connection.execute("SELECT status, resources FROM etl.load").fetchall()[0]
     assert status == "running"
     assert resources == [{"resource_type": "Medication", **counts.as_dict()}]

@@ -9,7 +9,7 @@ from tests.stores.desk import T0, Desk, Version, at
 
 def test_empty_mart(desk: Desk) -> None:
     """A mart without loads shows nothing, and does not fail."""
-    assert overview(desk.connection) == {"tables": [], "deleted": [], "sources": [], "loads": [], "quarantine": []}
+    assert not any(overview(desk.connection).values())
 
 
 def test_tables_sources_and_loads(desk: Desk) -> None:

@@ -24,15 +24,23 @@ _LISTED_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Coder:
-    """Works on one batch of rows of one type, and counts what it met. ``place`` is where in the row it is."""
+    """Works on one batch of rows of one type, and counts what it met. ``place`` is where in the row it is; ``weights``
+    (UInt32) how many rows each of the batch stands for (None: itself).
+    """
 
     targets: Targets | None = None
     place: str = ""
+    weights: pl.Series | None = None
     _counts: list[pl.DataFrame] = field(default_factory=list)
 
-    def inside(self, name: str) -> Coder:
-        """The same for the items of a list."""
-        return Coder(self.targets, f"{self.place}{name}.", self._counts)
+    def inside(self, name: str, rows: pl.Series) -> Coder:
+        """The same for the items of a list, each of which stands in one of ``rows``."""
+        weights = None if self.weights is None else self.weights.gather(rows)
+        return Coder(self.targets, f"{self.place}{name}.", weights, self._counts)
+
+    def weighted(self, weights: pl.Series | None) -> Coder:
+        """The same for rows that stand for so many; what it meets counts for this one too."""
+        return Coder(self.targets, self.place, weights, self._counts)
 
     def counts(self) -> pl.DataFrame:
         """What was met: a frame of :data:`schemas.records.CODE_COUNTS` without its resource type."""
@@ -73,8 +81,15 @@ class Coder:
     ) -> tuple[pl.DataFrame, pl.Series | None]:
         """Both with canonical systems; a coding of a preferred system is chosen also where it came under an alias."""
         flat = chosen["system"] if codings is None else _items(codings)["system"]
+        weights = self._weights(len(chosen))
+        if codings is not None:
+            weights = pl.select(pl.lit(weights).repeat_by(codings.list.len().fill_null(0))).to_series()
+            weights = weights.explode(empty_as_null=False)
+        met = pl.DataFrame([flat.alias("system"), weights.alias("codings")]).filter(
+            pl.col("system").is_in(list(aliases))
+        )
         self._count(
-            flat.filter(flat.is_in(list(aliases))).value_counts(name="codings").select(
+            met.group_by("system").agg(pl.col("codings").sum()).select(
                 column_name=pl.lit(column),
                 met=pl.lit("alias"),
                 system=pl.col("system").replace(aliases),
@@ -107,13 +122,17 @@ class Coder:
                 first = _best(first, _judged(targets, all_of))
         missed = first.filter(pl.col("outcome") > int(Outcome.MAPPED))
         if missed.height:
-            self._count(_missed(missed, column))
+            weights = self._weights(len(chosen)).gather(missed["row"])
+            self._count(_missed(missed.with_columns(weights.alias("weight")), column))
         if first["mapped"].null_count() == first.height:
             return []
         return [first["mapped"], first["mapped_system"]]
 
     def _count(self, found: pl.DataFrame) -> None:
         self._counts.append(found)
+
+    def _weights(self, height: int) -> pl.Series:
+        return pl.repeat(1, height, dtype=pl.UInt32, eager=True) if self.weights is None else self.weights
 
 
 def _names(element: Element) -> list[str]:
@@ -207,4 +226,5 @@ def _missed(missed: pl.DataFrame, column: str) -> pl.DataFrame:
         "code": pl.when(listed).then("code"),
         "sent": pl.lit(None, pl.String),
     }
-    return missed.select(**keys).group_by(list(keys)).agg(codings=pl.len().cast(pl.Int64))
+    weighed = missed.select(**keys, weight=pl.col("weight").cast(pl.Int64))
+    return weighed.group_by(list(keys)).agg(codings=pl.col("weight").sum())

@@ -18,15 +18,15 @@ _NOT_CANONICAL = r"-?[0-9]+\.[0-9]*0|-?[0-9.]+[eE][-+0-9.eE]*|-?[0-9.]{16,}|-?0\
 _BEHIND = r"[,}\]\s]"
 
 
-def keep_digits(text: pl.Series, names: Iterable[str]) -> tuple[pl.Series, bool]:
-    """Texts of lines with the siblings added for decimals called one of ``names``; and whether any has changed."""
+def keep_digits(text: pl.Series, names: Iterable[str]) -> tuple[pl.Series, pl.Series]:
+    """The texts of lines in which siblings are added for decimals called one of ``names``, and their indexes (UInt32)
+    in ``text``, rising.
+    """
     keys = "|".join(re.escape(n) for n in sorted(names))
     if not keys:
-        return text, False
+        return text.clear(), pl.Series([], dtype=pl.UInt32)
     affected = text.str.contains(f'"(?:{keys})"\\s*:\\s*(?:{_NOT_CANONICAL}){_BEHIND}').arg_true()
-    if not len(affected):
-        return text, False
     replaced = text.gather(affected).str.replace_all(
         f'"({keys})"(\\s*:\\s*)({_NOT_CANONICAL})({_BEHIND})', '"${1}"${2}${3},"#${1}":"${3}"${4}'
     )
-    return text.clone().scatter(affected, replaced), True
+    return replaced, affected

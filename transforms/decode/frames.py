@@ -30,7 +30,7 @@ class FrameReader:
 
         Elements and fields that the frame lacks are null; those that the table does not read are passed over.
         """
-        plan = projection(table, Present(frozenset(_names(frame.schema))))
+        plan = projection(table, present_in(frame))
         read = {name: dtype for name, dtype in plan.read.items() if name in frame.columns}
         casts = [f"CAST({identifier(name)} AS {dtype}) AS {identifier(name)}" for name, dtype in read.items()]
         casts += [
@@ -46,6 +46,11 @@ class FrameReader:
         raw = pl.from_arrow(made)
         assert isinstance(raw, pl.DataFrame)
         return raw
+
+
+def present_in(frame: pl.DataFrame) -> Present:
+    """The keys of all elements that a frame has, at any depth."""
+    return Present(frozenset(_names(frame.schema)))
 
 
 def _names(fields: pl.Schema | dict[str, pl.DataType]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,9 +14,14 @@ import pyarrow as pa
 
 from schemas.records import Chunk
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 _LINE_FEED, _CARRIAGE_RETURN = 10, 13
 _TYPE_FIRST = r'^\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"\s*[,}]'
 _BLANK_LINE = r"^[ \t\r\n]*$"
+_BLOCK = 256 * 1024
+_WHITE = np.isin(np.arange(256), list(b" \t\r\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,19 @@ class Lines:
     data: bytes
     frame: pl.DataFrame
     utf8: bool
+    verbatim: bool = False  # the texts are the bytes in ``data``, with the line feed behind each
+
+    def pieces(self, rows: pl.Series, replaced: pl.Series, places: pl.Series) -> list[bytes | memoryview]:
+        """The bytes of some rows, given in rising order, one behind the other; those at ``places`` among them have the
+        texts ``replaced``. Of ``verbatim`` lines that stay as they are nothing is copied.
+        """
+        if len(places) or not self.verbatim or not len(rows):
+            text = self.texts(rows)
+            return [text_bytes(text.clone().scatter(places, replaced) if len(places) else text)]
+        starts, ends = (self.frame[name].gather(rows).to_numpy() for name in ("start", "end"))
+        apart = np.flatnonzero(starts[1:] != ends[:-1] + 1) + 1
+        firsts, view = [0, *apart.tolist()], memoryview(self.data)
+        return [view[starts[first] : ends[last - 1] + 1] for first, last in itertools.pairwise([*firsts, len(rows)])]
 
     def payload(self, row: int) -> bytes:
         """The bytes of one line as received."""
@@ -63,7 +82,8 @@ def joined(parts: Sequence[Lines]) -> Lines:
         p.frame.with_columns(pl.col("start") + shift, pl.col("end") + shift)
         for p, shift in zip(parts, shifts, strict=True)
     ]
-    return Lines(b"".join(p.data for p in parts), pl.concat(frames), all(p.utf8 for p in parts))
+    data = b"".join(p.data for p in parts)
+    return Lines(data, pl.concat(frames), all(p.utf8 for p in parts), all(p.verbatim for p in parts))
 
 
 def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
@@ -71,7 +91,7 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
     the numbers. Not ``hashed``: the content hashes are null.
     """
     data = chunk.data
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED).astype(np.int64)
+    ends = _line_feeds(data)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1)) if len(ends) else ends
     utf8 = _is_utf8(data)
     bounds = np.concatenate((starts, ends[-1:] + 1))
@@ -93,10 +113,17 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
             "end": ends,
         }
     )
-    blank = frame["text"].str.contains(_BLANK_LINE)
-    frame = frame.filter(~blank) if blank.any() else frame
+    if _WHITE[np.frombuffer(data, np.uint8)[starts]].any():  # else no line is blank
+        frame = frame.filter(~frame["text"].str.contains(_BLANK_LINE))
     hashes = _hashes(data, frame) if hashed else pl.lit(None, pl.Binary).alias("content_hash")
-    return Lines(data, frame.with_columns(hashes), utf8)
+    return Lines(data, frame.with_columns(hashes), utf8, verbatim=utf8)
+
+
+def _line_feeds(data: bytes) -> npt.NDArray[np.int64]:
+    """Where line feeds stand; looked for in blocks that stay in the processor's cache."""
+    every = np.frombuffer(data, np.uint8)
+    found = [np.flatnonzero(every[at : at + _BLOCK] == _LINE_FEED) + at for at in range(0, len(every), _BLOCK)]
+    return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def _hashes(data: bytes, frame: pl.DataFrame) -> pl.Series:
@@ -152,3 +179,13 @@ def is_text(line: bytes) -> bool:
 
 def _lossy(line: bytes) -> str:
     return line.decode("utf-8", "replace")
+
+
+LINES_SCHEMA = {
+    "text": pl.String,
+    "line": pl.Int64,
+    "offset": pl.Int64,
+    "start": pl.Int64,
+    "end": pl.Int64,
+    "content_hash": pl.Binary,
+}

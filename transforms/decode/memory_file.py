@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+Pieces = Sequence[bytes | memoryview]  # one behind the other
+_AT_ONCE = 512  # pieces; Linux takes up to 1,024
 
 
 class MemoryFile:
@@ -25,15 +28,15 @@ class MemoryFile:
             self._close = weakref.finalize(self, os.close, self._descriptor)  # with the thread that it belongs to
 
     @contextmanager
-    def holding(self, data: bytes | memoryview) -> Iterator[str]:
+    def holding(self, data: bytes | memoryview | Pieces) -> Iterator[str]:
         """The path of the file with this content, until the block ends."""
+        pieces = [data] if isinstance(data, bytes | memoryview) else data
         if self._descriptor is None:
-            with _on_disk(data) as path:
+            with _on_disk(pieces) as path:
                 yield path
             return
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        _write(self._descriptor, memoryview(data))
-        os.ftruncate(self._descriptor, len(data))
+        os.ftruncate(self._descriptor, _write(self._descriptor, pieces))
         yield f"/proc/self/fd/{self._descriptor}"
 
     def close(self) -> None:
@@ -54,16 +57,26 @@ def memory_file(data: bytes | memoryview) -> Iterator[str]:
 
 
 @contextmanager
-def _on_disk(data: bytes | memoryview) -> Iterator[str]:
+def _on_disk(data: Pieces) -> Iterator[str]:
     descriptor, name = tempfile.mkstemp(prefix="clinmart-", suffix=".ndjson")
     try:
-        _write(descriptor, memoryview(data))
+        _write(descriptor, data)
         os.close(descriptor)
         yield name
     finally:
         Path(name).unlink()
 
 
-def _write(descriptor: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(descriptor, view) :]
+def _write(descriptor: int, pieces: Pieces) -> int:
+    """Write all pieces; the number of their bytes."""
+    total = 0
+    for first in range(0, len(pieces), _AT_ONCE):
+        some = pieces[first : first + _AT_ONCE]
+        size = sum(map(len, some))
+        total += size
+        written = os.writev(descriptor, some)
+        if written < size:  # a large piece in several goes
+            rest = memoryview(b"".join(some))[written:]
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+    return total

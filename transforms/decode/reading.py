@@ -17,7 +17,7 @@ from schemas.reasons import Reason
 from transforms.decode import careful
 from transforms.decode.careful import Fault, Refused
 from transforms.decode.digits import keep_digits
-from transforms.decode.lines import Lines, text_bytes
+from transforms.decode.lines import LINES_SCHEMA, Lines
 from transforms.decode.memory_file import MemoryFile
 from transforms.decode.suspects import generic_suspicion, matching, needs_strictness, suspicion
 from transforms.fhirpath.shape import Shape
@@ -61,12 +61,13 @@ class LineReader:
         self._connection.execute(
             "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
         )
-
         self._file = MemoryFile()
+        self._relations: dict[str, duckdb.DuckDBPyRelation] = {}  # bound once, run for every chunk
         self._complaint = ""  # what DuckDB said last; never shown, for it may hold values
 
     def close(self) -> None:
         """Release the connection and the memory."""
+        self._relations.clear()
         self._connection.close()
         self._file.close()
 
@@ -84,27 +85,28 @@ class LineReader:
         searches = (self._all_typed, self._complained_of, self._all_strictly)
         for search in searches if asked.unmakeable is None else (self._unmakeable, *searches, self._unmakeable):
             keep, good = _without(text, rows, bad)
-            raw = self._try(asked, good)
+            raw = self._try(asked, lines, keep, good)
             if raw is not None:
                 return Found(raw, keep, bad)
             bad = bad + search(asked, lines, keep, good)
         keep, good = _without(text, rows, bad)
-        raw, undecodable = self._bisect(asked, good, keep)
+        raw, undecodable = self._bisect(asked, lines, good, keep)
         fault = Fault(Reason.UNDECODABLE, None, Reason.UNDECODABLE.meaning)
         bad = bad + [Refused(row, asked.resource_type, fault) for row in undecodable]
         return Found(raw, keep.filter(~keep.is_in(undecodable)), bad)
 
     def nothing(self, asked: Asked) -> pl.DataFrame:
         """The columns of the query without a row."""
-        empty = self._try(asked, pl.Series([], dtype=pl.String))
+        nothing = Lines(b"", pl.DataFrame(schema=LINES_SCHEMA), utf8=True)
+        empty = self._try(asked, nothing, pl.Series([], dtype=pl.UInt32), pl.Series([], dtype=pl.String))
         assert empty is not None
         return empty
 
-    def _unmakeable(self, asked: Asked, _: Lines, rows: pl.Series, text: pl.Series) -> list[Refused]:
+    def _unmakeable(self, asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series) -> list[Refused]:
         """The lines for which the query itself fails, when it said that it does."""
         if asked.unmakeable is None or (why := _own_error(self._complaint, asked)) is None:
             return []
-        with self._file.holding(text_bytes(keep_digits(text, asked.literals)[0])) as path:
+        with self._file.holding(lines.pieces(rows, *keep_digits(text, asked.literals))) as path:
             try:
                 numbers = self._connection.sql(asked.unmakeable(path)).fetchall()
             except (duckdb.InvalidInputException, duckdb.DataError):
@@ -126,7 +128,7 @@ class LineReader:
         bad: list[Refused] = []
         begin = 0
         while begin < len(text):
-            if self._try(asked, text[begin:]) is not None:
+            if self._try(asked, lines, rows[begin:], text[begin:]) is not None:
                 break
             near = _named_line(self._complaint)
             around = [] if near is None else [begin + near + step for step in (-1, -2, 0)]
@@ -138,12 +140,11 @@ class LineReader:
             begin = int(rows.search_sorted(found[0].row)) + 1
         return bad
 
-    def _try(self, asked: Asked, text: pl.Series) -> pl.DataFrame | None:
+    def _try(self, asked: Asked, lines: Lines, rows: pl.Series, text: pl.Series) -> pl.DataFrame | None:
         """The columns of the query, or None when DuckDB refuses any of the lines."""
-        text, _ = keep_digits(text, asked.literals)
-        with self._file.holding(text_bytes(text)) as path:
+        with self._file.holding(lines.pieces(rows, *keep_digits(text, asked.literals))) as path:
             try:
-                result = self._connection.sql(asked.query(path)).to_arrow_table()
+                result = self._relation(asked.query(path)).to_arrow_table()
             except (duckdb.InvalidInputException, duckdb.DataError) as error:
                 self._complaint = str(error)
                 own = _own_error(self._complaint, asked)
@@ -156,19 +157,29 @@ class LineReader:
         assert isinstance(frame, pl.DataFrame)
         return frame
 
-    def _bisect(self, asked: Asked, text: pl.Series, rows: pl.Series) -> tuple[pl.DataFrame, list[int]]:
+    def _relation(self, query: str) -> duckdb.DuckDBPyRelation:
+        """The query as a relation; to bind one takes about as long as to run it over a megabyte."""
+        relation = self._relations.get(query)
+        if relation is None:
+            if len(self._relations) >= _RELATIONS:
+                self._relations.clear()
+            relation = self._relations[query] = self._connection.sql(query)
+        return relation
+
+    def _bisect(self, asked: Asked, lines: Lines, text: pl.Series, rows: pl.Series) -> tuple[pl.DataFrame, list[int]]:
         """Read what can be read and name the rows that cannot, by halving. The last resort."""
-        raw = self._try(asked, text)
+        raw = self._try(asked, lines, rows, text)
         if raw is not None:
             return raw, []
         if len(text) == 1:
             return self.nothing(asked), rows.to_list()
         half = len(text) // 2
-        first, bad_first = self._bisect(asked, text[:half], rows[:half])
-        second, bad_second = self._bisect(asked, text[half:], rows[half:])
+        first, bad_first = self._bisect(asked, lines, text[:half], rows[:half])
+        second, bad_second = self._bisect(asked, lines, text[half:], rows[half:])
         return pl.concat([first, second], how="vertical"), bad_first + bad_second
 
 
+_RELATIONS = 100  # kept at once: about as many as there are types, and some for keys that come later
 _ERROR_KIND = re.compile(r"^[A-Za-z ]+ Error: ")
 
 

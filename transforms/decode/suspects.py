@@ -20,14 +20,14 @@ from transforms.fhirpath.shape import Shape
 
 # Any line that holds what `_ALWAYS` says matches one of these, whose literals are found several times as fast.
 _SIGNS = (
-    r",[}\]]|[ \t\r][}\]]",
-    r"\\u0000|\\u[dD]",
-    r"\[[\[ \t\r]",
+    r",[}\]]|[ \t\r][}\]]|\[[\[ \t\r]",
     r"[\x0b\x0c]",
     r"[:,\[ \t\r-](?i:nan|inf)",
     r"[}\]]{12}",
-    r"\\u00[^\"]*\"\s*:",  # a key spelled with escapes, which no pattern finds by its name
+    # The last is a key spelled with escapes, which no pattern finds by its name.
+    r"\\u(?:0000|[dD]|00[^\"]*\"\s*:)",
 )
+_FEW = 10  # keys up to which it is faster to look for each by itself than for all of them at once
 _TOO_GREAT = r"-?(?:[0-9.]+[eE]\+?[0-9]{3}|[0-9]{200})"
 
 # Outside strings these are no FHIR JSON; inside strings they are rare.
@@ -56,7 +56,10 @@ def matching(text: pl.Series, patterns: Iterable[str]) -> pl.Series:
 
 @functools.cache
 def suspicion(shape: Shape) -> tuple[str, ...]:
-    """Regular expressions of which one matches every line that needs the careful way, when the shape is read of it."""
+    """Regular expressions of which one matches every line that needs the careful way, when the shape is read of it.
+
+    Of a small shape only the decimals that are read are looked at.
+    """
     leaves = list(shape.leaves())
     begins: dict[str, set[str]] = {"text": {"object"}}  # every resource may have a narrative, which nothing reads
     firsts: dict[str, set[str]] = {"text": set(_NARRATIVE)}
@@ -66,16 +69,22 @@ def suspicion(shape: Shape) -> tuple[str, ...]:
         for key, inner in itertools.pairwise(leaf.path):
             begins.setdefault(key, set()).add("object")
             firsts.setdefault(key, set()).add(inner)
-    by_pattern: dict[str, list[str]] = {}
-    for key, kinds in sorted(begins.items()):
-        by_pattern.setdefault(_wrong_value(kinds, key in many), []).append(re.escape(key))
-    typed = [f'"(?:{"|".join(keys)})"\\s*:\\s*{wrong}' for wrong, keys in by_pattern.items() if wrong]
-    mixed = [
-        f'"{re.escape(key)}"\\s*:\\s*\\{{\\s*(?:\\}}|"{_none_of(sorted(firsts[key]))})'
+    wrong = {key: _wrong_value(kinds, key in many) for key, kinds in sorted(begins.items())}
+    mixed = {
+        key: f'\\{{\\s*(?:\\}}|"{_none_of(sorted(firsts[key]))})'
         for key, kinds in sorted(begins.items())
         if kinds >= {"object", "string"}
-    ]
-    return "|".join((*typed, *mixed, _great_decimals())), *_SIGNS
+    }
+    if shape.has_text() or len(begins) > _FEW:
+        by_pattern: dict[str, list[str]] = {}
+        for key, pattern in wrong.items():
+            by_pattern.setdefault(pattern, []).append(re.escape(key))
+        typed = [f'"(?:{"|".join(keys)})"\\s*:\\s*{pattern}' for pattern, keys in by_pattern.items() if pattern]
+        typed += [f'"{re.escape(key)}"\\s*:\\s*{pattern}' for key, pattern in mixed.items()]
+        return "|".join((*typed, _great_decimals())), *_SIGNS
+    great = {leaf.path[-1]: _TOO_GREAT for leaf in leaves if leaf.json_type == "number"}
+    each = {key: [how[key] for how in (wrong, mixed, great) if how.get(key)] for key in begins}
+    return *(f'"{re.escape(key)}"\\s*:\\s*(?:{"|".join(some)})' for key, some in each.items() if some), *_SIGNS
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, ChunkKind
 from transforms.decode.careful import Fault, Refused, fault_of, lacks_id, resource_type
 from transforms.decode.deletes import Delete, delete_of, delete_of_line
-from transforms.decode.lines import Lines, is_text, split_lines, type_when_first
+from transforms.decode.lines import LINES_SCHEMA, Lines, is_text, split_lines, type_when_first
 
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")(urn:[^"\\]+)"')
 _NESTED_LIMIT = 8  # Bundles within Bundles
@@ -237,13 +237,3 @@ def _joined(lines: Lines, opened: list[int], inner: Lines, refused: list[Refused
     moved = inner.frame.with_columns(pl.col("start") + shift, pl.col("end") + shift)
     both = Lines(lines.data + inner.data, pl.concat([rest, moved]), lines.utf8 and inner.utf8)
     return both, [Refused(r.row + rest.height, r.resource_type, r.fault) for r in refused]
-
-
-LINES_SCHEMA = {
-    "text": pl.String,
-    "line": pl.Int64,
-    "offset": pl.Int64,
-    "start": pl.Int64,
-    "end": pl.Int64,
-    "content_hash": pl.Binary,
-}

@@ -125,6 +125,10 @@ class Shape:
         """The primitives that are read with their own type, in the order in which they were touched."""
         yield from self._leaves(())
 
+    def has_text(self) -> bool:
+        """True when a value at any depth is read as JSON text, with whatever is in it."""
+        return any(shape.reads_text() or shape.as_items or shape.has_text() for shape in self.children.values())
+
     def literals(self) -> frozenset[str]:
         """The names of decimals whose digits are wanted as sent (see :func:`compile_path`), at any depth."""
         own = {key[1:] for key, _, _ in self.children if key.startswith("#")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,3 +90,31 @@ def test_lines_of_one_type_are_told_at_once() -> None:
     assert type_when_first(split_lines(chunk_of(same + other)).frame["text"]).to_list() == ["Patient", "PatientX"]
     assert type_when_first(split_lines(chunk_of(same + b"{}\n")).frame["text"]).to_list() == ["Patient", None]
     assert type_when_first(split_lines(chunk_of(b"")).frame["text"]).to_list() == []
+
+
+LEFT = st.lists(
+    st.tuples(st.sampled_from([b"", b" ", b"{}", b'{"a":"\xc3\xa9"}\r', b"\xff"]), st.integers(0, 2)), max_size=9
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(LEFT)
+def test_the_bytes_of_some_lines(given: list[tuple[bytes, int]]) -> None:
+    """Some lines are left out, some have other texts: the pieces are those that stay, in order.
+
+    0 stays, 1 is left out, 2 has another text.
+    """
+    lines = split_lines(chunk_of(b"".join(piece + b"\n" for piece, _ in given)))
+    texts = lines.frame["text"].to_list()
+    fates = [fate for piece, fate in given if piece.strip(b" \t\r")]
+    kept = [row for row, fate in enumerate(fates) if fate != 1]
+    places = [place for place, row in enumerate(kept) if fates[row] == 2]
+    pieces = lines.pieces(
+        pl.Series(kept, dtype=pl.UInt32),
+        pl.Series([f"new {place}\n" for place in places], dtype=pl.String),
+        pl.Series(places, dtype=pl.UInt32),
+    )
+    expected = [f"new {place}\n" if place in places else texts[row] for place, row in enumerate(kept)]
+    assert b"".join(bytes(piece) for piece in pieces) == "".join(expected).encode()
+    if all(fate == 0 for fate in fates) and len(fates) == len(given) and lines.utf8:
+        assert len(pieces) == 1

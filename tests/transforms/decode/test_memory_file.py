@@ -39,13 +39,24 @@ def test_one_content_after_the_other(in_memory: bool, tmp_path: Path, monkeypatc
     if not in_memory:
         monkeypatch.delattr(os, "memfd_create", raising=False)
     file = MemoryFile()
-    for data in (b"abc\n", BIG, b"x", b"", b"abcd\n"):
+    for data in (b"abc\n", BIG, b"x", b"", [b"a", memoryview(b"bc"), b""] * 3000, [], b"abcd\n"):
         with file.holding(data) as path:
-            assert Path(path).read_bytes() == data
+            assert Path(path).read_bytes() == (b"".join(data) if isinstance(data, list) else data)
     file.close()
     file.close()
     assert list(tmp_path.iterdir()) == []
     assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_the_system_writes_less_than_it_is_given(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a write leaves is written by the next ones."""
+    write = os.write
+    monkeypatch.setattr(os, "writev", lambda fd, pieces: write(fd, b"".join(pieces)[:most]))
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:most]))
+    file = MemoryFile()
+    with file.holding([b"abc", b"", memoryview(b"defg")]) as path:
+        assert Path(path).read_bytes() == b"abcdefg"
 
 
 def test_memory_goes_with_its_owner() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.charsets import CODECS
 from schemas.notes import Note
-from transforms.decode.hl7v2.switches import has_switches, switched
+from transforms.decode.hl7v2.switches import ESCAPE, MARK_AT, SWITCHES, has_switches, switched
 
 _FIELD = 18  # MSH-18
 _WIDE = ("utf-16", "utf-32")  # a message whose MSH is found byte by byte is not of these
@@ -18,6 +20,14 @@ class UnknownCharsetError(Exception):
 
 class MismatchError(Exception):
     """The bytes are not of the character set that was named."""
+
+
+def is_plain(data: bytes, starts: Sequence[int]) -> bool:
+    """True when all messages that begin at ``starts`` are ASCII in which nothing may switch the character set."""
+    if not data.isascii() or ESCAPE in data:
+        return False
+    marks = {data[start + MARK_AT : start + MARK_AT + 1] for start in starts}
+    return not any(mark and mark + switch in data for mark in marks for switch in SWITCHES)
 
 
 def decoded(message: bytes, default: str | None = None) -> tuple[str, Note | None]:

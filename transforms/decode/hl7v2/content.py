@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from transforms.distinct import distinct_rows
+from transforms.alike import Alike
 
 _HASH = "content_hash"
+_SLICE = 8192  # rows whose texts are in memory at a time: one is longer than all that is told of it elsewhere
 
 
-def content_hashes(frame: pl.DataFrame) -> pl.Series:
+def content_hashes(alike: Alike) -> pl.Series:
     """SHA-256 (Binary) of the UTF-8 of what each row says.
 
     A row is written as ``NAME=VALUE...``, its elements in the order of their names; an element that has elements in
@@ -20,19 +21,22 @@ def content_hashes(frame: pl.DataFrame) -> pl.Series:
     a list or struct with nothing in it, is passed over; an item of a list that says nothing is ``-``. So no two
     contents are written alike, and what other rows say changes nothing.
     """
+    frame = alike.frame
     told = sorted(name for name in frame.columns if frame[name].null_count() < frame.height)
-    parts = [_written(frame.select(name)) for name in told]
-    joined = frame.select(_joined(parts)).to_series() if told else pl.repeat("", frame.height, eager=True)
-    sha256, texts = hashlib.sha256, joined.cast(pl.Binary).to_list()
-    return pl.Series(_HASH, [sha256(text).digest() for text in texts], dtype=pl.Binary)
+    if not told:
+        return pl.repeat(hashlib.sha256(b"").digest(), frame.height, dtype=pl.Binary, eager=True).alias(_HASH)
+    sha256, hashes = hashlib.sha256, list[bytes]()
+    for some in pl.DataFrame([_written(alike, name) for name in told]).iter_slices(_SLICE):
+        texts = some.select(_joined(map(pl.col, told))).to_series().cast(pl.Binary).to_list()
+        hashes += [sha256(text).digest() for text in texts]
+    return pl.Series(_HASH, hashes, dtype=pl.Binary)
 
 
-def _written(column: pl.DataFrame) -> pl.Expr:
+def _written(alike: Alike, name: str) -> pl.Series:
     """One column as ``NAME=VALUE`` (String); null where nothing is said."""
-    ((name, dtype),) = column.schema.items()
-    text = _named(name, pl.col(name), dtype)
-    found = distinct_rows(column)
-    return text if found is None else pl.lit(found[0].select(text).to_series().gather(found[1]))
+    kinds = alike.column(name)
+    text = kinds.distinct.select(_named(name, pl.col(name), kinds.distinct.schema[name]))
+    return kinds.spread(text).to_series().alias(name)
 
 
 def _named(name: str, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:

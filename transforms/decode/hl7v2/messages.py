@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from schemas.notes import Note
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, Chunk
+from schemas.records import Chunk
 from schemas.routes import MessageDecoder, MshFields, Route, Routes
 from transforms.decode.careful import Fault
-from transforms.decode.hl7v2.charset import MismatchError, UnknownCharsetError, decoded
-from transforms.decode.hl7v2.separators import Separators, separators_of
+from transforms.decode.hl7v2.charset import MismatchError, UnknownCharsetError, decoded, is_plain
+from transforms.decode.hl7v2.headers import headers_of, type_of
+from transforms.decode.hl7v2.separators import Separators
 from transforms.route import msh_fields, route
 
-_SHORTEST = 8  # MSH, the field separator and four delimiters
-_TYPE_FIELD = 9  # MSH-9
+_CARRIAGE_RETURN, _LINE_FEED = 13, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Message:
     offset: int
     line: int
     payload: bytes
-    type: str = UNKNOWN_TYPE
+    type: str
 
     @property
     def sha256(self) -> bytes:
@@ -47,19 +50,46 @@ class Alike:
     kept: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Messages:
-    """All messages of some chunks in order. ``texts`` are those that can be taken apart, by what they share, with
-    their numbers; their segments are ended by a carriage return each. ``refused``: number and fault of the others.
-    ``notes``: number and note of those that seem to name another character set than theirs; ``unrouted``: numbers of
-    those that no rule takes.
+    """All messages of some chunks in order, by their number.
+
+    ``chunk``     the chunk of each (UInt32), ``spans`` where it begins there and its length in bytes
+    ``types``     their types (String)
+    ``texts``     those that can be taken apart, by what they share: numbers (UInt32) and texts (String), whose segments
+                  are ended by a carriage return each
+    ``refused``   number and fault of the others
+    ``notes``     number and note of those that seem to name another character set than theirs
+    ``unrouted``  numbers of those that no rule takes
     """
 
-    all: list[Message] = field(default_factory=list)
-    texts: dict[Alike, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
-    refused: list[tuple[int, Fault]] = field(default_factory=list)
-    notes: list[tuple[int, Note]] = field(default_factory=list)
-    unrouted: list[int] = field(default_factory=list)
+    chunks: Sequence[Chunk]
+    chunk: pl.Series
+    spans: Sequence[tuple[int, int]]
+    types: pl.Series
+    texts: Mapping[Alike, tuple[pl.Series, pl.Series]]
+    refused: Mapping[int, Fault]
+    notes: Mapping[int, Note]
+    unrouted: Sequence[int]
+    _ends: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict)  # of the lines of chunks that were asked for
+
+    def message(self, number: int) -> Message:
+        """A message by its number."""
+        at, (start, length) = int(self.chunk[number]), self.spans[number]
+        chunk = self.chunks[at]
+        if at not in self._ends:
+            self._ends[at] = _ends_of_lines(chunk.data)
+        line = chunk.line + int(np.searchsorted(self._ends[at], start))
+        return Message(at, chunk.offset + start, line, chunk.data[start : start + length], self.types[number])
+
+
+def _ends_of_lines(data: bytes) -> npt.NDArray[np.int64]:
+    """Where lines end: at a carriage return, or at a line feed that follows none."""
+    octets = np.frombuffer(data, dtype=np.uint8)
+    returns = octets == _CARRIAGE_RETURN
+    feeds = octets == _LINE_FEED
+    feeds[1:] &= ~returns[:-1]
+    return np.flatnonzero(returns | feeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,91 +111,100 @@ def messages_of(chunks: Sequence[Chunk], told: Told = _NOTHING) -> Messages:
     """The messages of ``HL7V2`` chunks."""
     taking = _Taking(told)
     for number, chunk in enumerate(chunks):
-        for message in _cut(chunk, number):
-            taking.take(message)
-    return taking.made
+        taking.take(chunk, number)
+    return taking.made(chunks)
 
 
-def _cut(chunk: Chunk, number: int) -> list[Message]:
-    line, at, found = chunk.line, 0, []
-    data = chunk.data
-    for offset, length in zip(chunk.offsets or (), chunk.lengths or (), strict=True):
-        begin = offset - chunk.offset
-        between = data[at:begin]
-        line += _breaks(between)
-        payload = data[begin : begin + length]
-        found.append(Message(number, offset, line, payload))
-        line += _breaks(payload)
-        at = begin + length
-    return found
-
-
-def _breaks(data: bytes) -> int:
-    returns = data.count(b"\r")
-    return returns + data.count(b"\n") - (data.count(b"\r\n") if returns else 0)
+_Read = tuple[str | None, bool]  # how a message is read: the zone of its times, and whether it is only kept
 
 
 class _Taking:
+    """Collects messages with their texts; only those that are not plain are looked at one by one."""
+
     def __init__(self, told: Told) -> None:
-        self.made = Messages()
         self._told = told
-        self._separators: dict[str, Separators | None] = {}
+        self._chunk: list[int] = []
+        self._spans: list[tuple[int, int]] = []
+        self._texts: list[str | None] = []
+        self._reads: list[_Read] = []
+        self._refused: dict[int, Fault] = {}
+        self._types: dict[int, str] = {}  # of messages that are refused before they are read
+        self._notes: dict[int, Note] = {}
+        self._unrouted: list[int] = []
         self._routes: dict[MshFields, Route] = {}  # of the headers met
 
-    def take(self, message: Message) -> None:
-        """Add a message, unless its rule gives it to another source."""
-        told, routed = self._told, None
+    def take(self, chunk: Chunk, number: int) -> None:
+        """The messages of a chunk."""
+        data = chunk.data
+        starts = [offset - chunk.offset for offset in chunk.offsets or ()]
+        spans = list(zip(starts, chunk.lengths or (), strict=True))
+        if self._told.routes is None and is_plain(data, starts):
+            text = data.decode("ascii")
+            self._texts += [text[start : start + length] for start, length in spans]
+            self._reads += [(self._told.zone, False)] * len(spans)
+            self._spans += spans
+        else:
+            for start, length in spans:
+                self._message((start, length), data[start : start + length])
+        self._chunk += [number] * (len(self._texts) - len(self._chunk))
+
+    def _message(self, span: tuple[int, int], payload: bytes) -> None:
+        """One message, unless its rule gives it to another source."""
+        told, routed, number = self._told, None, len(self._texts)
         if told.routes is not None:
-            fields = msh_fields(message.payload)
+            fields = msh_fields(payload)
             routed = self._routes.get(fields) or self._routes.setdefault(fields, route(fields, told.routes))
             if told.source not in (None, routed.source):
                 return
             if routed.decoder is MessageDecoder.REJECT:
-                self._refuse(replace(message, type=_named(fields.message.split("^"))), Reason.REJECTED_BY_RULE, "MSH")
-                return
-        charset = (routed and routed.charset) or told.charset
-        try:
-            text, note = decoded(message.payload, charset)
-        except UnknownCharsetError:
-            self._refuse(message, Reason.UNKNOWN_CHARSET, "MSH-18")
-            return
-        except MismatchError:
-            self._refuse(message, Reason.CHARSET_MISMATCH, "MSH-18")
-            return
-        number = len(self.made.all)
-        if self._text(message, text, routed):
-            if note is not None:
-                self.made.notes.append((number, note))
-            if routed is not None and routed.rule is None:
-                self.made.unrouted.append(number)
-
-    def _text(self, message: Message, text: str, routed: Route | None) -> bool:
-        """Add a message by its text; False when it is refused."""
-        if "\n" in text:
-            text = text.replace("\r\n", "\r").replace("\n", "\r")
-        header = text[: text.find("\r")] if "\r" in text else text
-        mark = header[3:4]
-        encoding = header[4:].split(mark, 1)[0] if mark else ""
-        if mark + encoding not in self._separators:
-            self._separators[mark + encoding] = separators_of(mark, encoding) if len(header) >= _SHORTEST else None
-        separators = self._separators[mark + encoding]
-        if separators is None or len(header) < _SHORTEST:
-            self._refuse(message, Reason.MALFORMED_HEADER, "MSH")
-            return False
-        fields = header.split(mark, _TYPE_FIELD)
-        kind = fields[_TYPE_FIELD - 1] if len(fields) >= _TYPE_FIELD else ""
-        parts = kind.split(separators.component) if separators.component else [kind]
-        zone = (routed and routed.zone) or self._told.zone
+                self._types[number] = type_of(fields.message.split("^"))
+        self._spans.append(span)
+        self._texts.append(self._text(number, payload, routed))
         kept = routed is not None and routed.decoder is MessageDecoder.KEEP
-        self.made.texts[Alike(separators, zone, kept)].append((len(self.made.all), text))
-        self.made.all.append(replace(message, type=_named(parts)))
-        return True
+        self._reads.append(((routed and routed.zone) or told.zone, kept))
 
-    def _refuse(self, message: Message, reason: Reason, place: str) -> None:
-        self.made.refused.append((len(self.made.all), Fault(reason, place, reason.meaning)))
-        self.made.all.append(message)
+    def _text(self, number: int, payload: bytes, routed: Route | None) -> str | None:
+        """The text of a message; None when it is refused."""
+        if routed is not None and routed.decoder is MessageDecoder.REJECT:
+            self._refuse(number, Reason.REJECTED_BY_RULE, "MSH")
+            return None
+        try:
+            text, note = decoded(payload, (routed and routed.charset) or self._told.charset)
+        except (UnknownCharsetError, MismatchError) as error:
+            unknown = isinstance(error, UnknownCharsetError)
+            self._refuse(number, Reason.UNKNOWN_CHARSET if unknown else Reason.CHARSET_MISMATCH, "MSH-18")
+            return None
+        if note is not None:
+            self._notes[number] = note
+        if routed is not None and routed.rule is None:
+            self._unrouted.append(number)
+        return text
 
+    def _refuse(self, number: int, reason: Reason, place: str) -> None:
+        self._refused[number] = Fault(reason, place, reason.meaning)
 
-def _named(parts: Sequence[str]) -> str:
-    """The type of a message by the components of its MSH-9."""
-    return "_".join(part for part in parts[:2] if part) or UNKNOWN_TYPE
+    def made(self, chunks: Sequence[Chunk]) -> Messages:
+        """All that was taken, with what the headers say."""
+        texts = pl.Series("text", self._texts, dtype=pl.String)
+        if texts.str.contains("\n", literal=True).any():
+            texts = texts.str.replace_all("\r\n", "\r", literal=True).str.replace_all("\n", "\r", literal=True)
+        headers, separators = headers_of(texts)
+        for number in (headers["separators"].is_null() & texts.is_not_null()).arg_true():
+            self._refuse(number, Reason.MALFORMED_HEADER, "MSH")
+        ways = {read: way for way, read in enumerate(dict.fromkeys(self._reads))}
+        way = pl.Series("way", [ways[read] for read in self._reads], dtype=pl.UInt32)
+        frame = pl.DataFrame([texts, headers["separators"], way]).with_row_index("number").drop_nulls("separators")
+        alike = {
+            Alike(separators[marks], *list(ways)[of]): (some["number"], some["text"])
+            for (marks, of), some in frame.partition_by("separators", "way", as_dict=True, maintain_order=True).items()
+        }
+        return Messages(
+            chunks,
+            pl.Series(self._chunk, dtype=pl.UInt32),
+            self._spans,
+            headers["type"].scatter(list(self._types), list(self._types.values())) if self._types else headers["type"],
+            alike,
+            dict(sorted(self._refused.items())),
+            {number: note for number, note in self._notes.items() if number not in self._refused},
+            [number for number in self._unrouted if number not in self._refused],
+        )

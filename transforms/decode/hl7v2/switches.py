@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-_ESC = b"\x1b"
+ESCAPE = b"\x1b"
+SWITCHES = (b"C2", b"M2")  # how the named sequences begin that are known, after the escape character
+MARK_AT = 6  # where a message has its escape character (MSH-2)
 _END_OF_LINE = re.compile(rb"(\r\n|\r|\n)")
 # The right-hand parts of ISO 8859 by the last byte of ESC - F (ISO-IR 100, 101, 109, 110, 126, 127, 138, 144, 148).
 _PAGES = {b"A": 1, b"B": 2, b"C": 3, b"D": 4, b"F": 7, b"G": 6, b"H": 8, b"L": 5, b"M": 9}
@@ -36,8 +38,8 @@ _BEGIN = _State()
 
 def has_switches(message: bytes) -> bool:
     """True when something in the message may switch the character set."""
-    mark = message[6:7]
-    return _ESC in message or (bool(mark) and (mark + b"C2" in message or mark + b"M2" in message))
+    mark = message[MARK_AT : MARK_AT + 1]
+    return ESCAPE in message or (bool(mark) and any(mark + switch in message for switch in SWITCHES))
 
 
 def switched(message: bytes, codec: str) -> str:
@@ -67,7 +69,7 @@ def _line(line: bytes, codec: str, marks: _Marks) -> str:
     while at < len(line):
         kanji = state.left in _KANJI
         if kanji and (run := pairs.match(line, at)) is not None and run.end() > at:
-            made.append((_ESC + state.left + run[0]).decode(_KANJI_CODEC))
+            made.append((ESCAPE + state.left + run[0]).decode(_KANJI_CODEC))
             at = run.end()
             continue
         mark = found.match(line, at) if kanji else found.search(line, at)

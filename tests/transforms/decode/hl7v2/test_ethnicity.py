@@ -85,7 +85,7 @@ def test_columns() -> None:
     )
     chunk = Chunk("f", 0, 1, text.encode(), ChunkKind.HL7V2, (0,), lengths=(len(text),))
     result = transform_messages([chunk], Tools(decoder()), datetime(2024, 1, 1, tzinfo=UTC), MessageOptions())
-    ((_, rows),) = [patch for patch in result.patches if patch[0] == "patient"]
+    ((_, rows, _),) = [patch for patch in result.patches if patch[0] == "patient"]
     first, second = rows.select("race", "ethnicity", "mothers_maiden_name", "extension", CLEARED).rows()
     assert first[:3] == ("2106-3", "2135-2", 'a","b":null,"c')
     assert first[3] == (

@@ -29,8 +29,8 @@ def taken_apart(payload: bytes) -> tuple[str, Segments] | None:
     found = messages_of([chunk])
     if not found.texts:
         return None
-    ((alike, ((number, text),)),) = found.texts.items()
-    return text, segments_of(pl.Series([text]), [number], alike.separators)
+    ((alike, (numbers, texts)),) = found.texts.items()
+    return texts[0], segments_of(texts, numbers, alike.separators)
 
 
 def cut(data: bytes) -> list[bytes]:
