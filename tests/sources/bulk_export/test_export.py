@@ -282,6 +282,30 @@ def test_manifest_in_pages(server: BulkServer, tmp_path: Path, machine: TimeMach
     assert landed_bytes(tmp_path) == WHOLE
 
 
+@pytest.mark.parametrize(
+    ("told", "time"),
+    [
+        ("2026-01-31T13:00:00.5+01:00", datetime(2026, 1, 31, 12, 0, 0, 500000, tzinfo=UTC)),
+        ("1769860800000", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2026-01-31T13:00:00", None),
+        ("20260131", None),
+        ("Sat Jan 31 2026", None),
+        ("", None),
+    ],
+)
+def test_times_of_exports(
+    server: BulkServer, tmp_path: Path, machine: TimeMachine, told: str, time: datetime | None
+) -> None:
+    """Instants, or milliseconds as some servers give them; without one, what changes since cannot be asked for."""
+    server.transaction_time = told
+    if time is None:
+        with pytest.raises(TryAgainError, match="transactionTime"):
+            fetch(server, tmp_path, machine)
+    else:
+        assert fetch(server, tmp_path, machine).transaction_time == time
+        assert FileSource([tmp_path]).manifests[0].transaction_time == time
+
+
 def test_pages_without_end(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:
     """A page that names itself as the next is refused."""
     page = {"transactionTime": "2026-01-31T12:00:00Z", "output": [], "link": [{"relation": "next", "url": "?again"}]}
