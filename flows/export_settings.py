@@ -102,6 +102,7 @@ class ExportSettings:
     plain_http: bool = False
     parallel: int = 4
     hours: float = 24.0
+    counts: bool = True  # whether a file with fewer resources than the manifest says is cut
 
     def __post_init__(self) -> None:
         if self.full and self.since is not None:

@@ -54,6 +54,10 @@ HostsOption = Annotated[
     list[str] | None, _option("Another host that may be asked for states and files; repeatable.", "--allow-host")
 ]
 PlainOption = Annotated[bool, _option("Allow http without TLS to other machines.", "--plain-http")]
+CountsOption = Annotated[
+    bool,
+    _option("Take files that hold fewer resources than the manifest says: some servers miscount.", "--ignore-counts"),
+]
 ParallelOption = Annotated[int, _option("Files downloaded at the same time.", "--parallel")]
 HoursOption = Annotated[float, _option("Hours after which to give up; the same command goes on.", "--hours")]
 

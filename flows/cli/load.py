@@ -113,6 +113,7 @@ def load(
     password_file: far.PasswordOption = None,
     allow_host: far.HostsOption = None,
     plain_http: far.PlainOption = False,
+    ignore_counts: far.CountsOption = False,
     parallel: far.ParallelOption = 4,
     hours: far.HoursOption = 24.0,
     prefect: Annotated[
@@ -179,6 +180,7 @@ def load(
             plain_http=plain_http,
             parallel=parallel,
             hours=hours,
+            counts=not ignore_counts,
         )
         report, extra, shortage = load_from(asked, settings, landing, grace=grace, prefect=prefect, quiet=as_json)
     elif prefect:

@@ -335,6 +335,9 @@ def test_too_few_resources(server: BulkServer, tmp_path: Path, machine: TimeMach
     assert len(fetched.missing) == 1
     assert fetched.missing[0].startswith("Patient.000.ndjson: it holds 3 resources, and the manifest says 4")
     assert {file.path.name: file.resources for file in fetched.files}["Observation.000.ndjson"] == 200
+    server.faults["p"].append(expire)
+    again = fetch(server, tmp_path, machine, counts=False)
+    assert (again.missing, len(again.files)) == ([], 3)
 
 
 def test_the_same_export_after_a_restart(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:
