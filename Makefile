@@ -50,6 +50,7 @@ bench: setup
 
 torture: setup
 	$(BIN)/python -m benchmarks.torture
+	$(BIN)/python -m benchmarks.outages
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py

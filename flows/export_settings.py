@@ -16,13 +16,6 @@ from sources.http import BasicAuthorization, Caller, Reach, open_caller
 from sources.pace import Deadline, Pace, PaceLimits
 from sources.smart import BackendServices, Client, discover, read_key
 
-_FAR = ("http://", "https://")
-
-
-def is_far(text: str) -> bool:
-    """True for an address, as opposed to a path."""
-    return text.lower().startswith(_FAR)
-
 
 def must_be_alone(inputs: Sequence[str], deletes: Sequence[Path], settings: LoadSettings) -> None:
     """UsageError for what does not go with an address."""
@@ -109,6 +102,7 @@ class ExportSettings:
     plain_http: bool = False
     parallel: int = 4
     hours: float = 24.0
+    counts: bool = True  # whether a file with fewer resources than the manifest says is cut
 
     def __post_init__(self) -> None:
         if self.full and self.since is not None:

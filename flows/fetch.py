@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.drain import Drain
 from flows.export_settings import ExportSettings
-from sources.bulk_export import ArrivingExport, Export, Fetched
+from sources.bulk_export import ArrivingExport, Export, ExportLimits, Fetched
 from sources.pace import Deadline
 
 _SECONDS_PER_HOUR = 3600.0
@@ -57,7 +57,8 @@ async def _export(
     request = settings.request()
     deadline = Deadline.after(settings.hours * _SECONDS_PER_HOUR)
     async with settings.caller(request, deadline) as caller:
-        export = Export(request, folder, caller, deadline, say=say)
+        limits = ExportLimits(counts=settings.counts)
+        export = Export(request, folder, caller, deadline, limits, say)
         if reader is not None:
             export.listed, export.arrived = reader.listed, reader.arrived
         return await export.run()

@@ -73,6 +73,7 @@ def sync(
     plain_http: bool = False,
     parallel: int = 4,
     hours: float = 24.0,
+    ignore_counts: bool = False,
     more: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Bring a mart up to what a FHIR server has now. The report of the load is the return value.
@@ -106,6 +107,7 @@ def sync(
         plain_http,
         parallel,
         hours,
+        not ignore_counts,
     )
     more = more or {}
     settings = LoadSettings(Path(mart), source, wait=more.get("wait", 0.0))
@@ -154,6 +156,7 @@ def run_with_prefect(asked: ExportSettings, settings: LoadSettings, zone: Path) 
             asked.plain_http,
             asked.parallel,
             asked.hours,
+            not asked.counts,
             {
                 "as_of": settings.as_of,
                 "sample": settings.sampling.rate,

@@ -54,8 +54,17 @@ HostsOption = Annotated[
     list[str] | None, _option("Another host that may be asked for states and files; repeatable.", "--allow-host")
 ]
 PlainOption = Annotated[bool, _option("Allow http without TLS to other machines.", "--plain-http")]
+CountsOption = Annotated[
+    bool,
+    _option("Take files that hold fewer resources than the manifest says: some servers miscount.", "--ignore-counts"),
+]
 ParallelOption = Annotated[int, _option("Files downloaded at the same time.", "--parallel")]
 HoursOption = Annotated[float, _option("Hours after which to give up; the same command goes on.", "--hours")]
+
+
+def is_far(text: str) -> bool:
+    """True for an address, as opposed to a path."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 def saying(*, quiet: bool) -> Callable[[str], None]:

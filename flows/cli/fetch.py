@@ -33,6 +33,7 @@ def fetch(
     password_file: far.PasswordOption = None,
     allow_host: far.HostsOption = None,
     plain_http: far.PlainOption = False,
+    ignore_counts: far.CountsOption = False,
     parallel: far.ParallelOption = 4,
     hours: far.HoursOption = 24.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was fetched as one JSON object.")] = False,
@@ -62,6 +63,7 @@ def fetch(
         plain_http=plain_http,
         parallel=parallel,
         hours=hours,
+        counts=not ignore_counts,
     )
     began = time.monotonic()
     with draining(10.0) as drain:

@@ -113,6 +113,7 @@ def load(
     password_file: far.PasswordOption = None,
     allow_host: far.HostsOption = None,
     plain_http: far.PlainOption = False,
+    ignore_counts: far.CountsOption = False,
     parallel: far.ParallelOption = 4,
     hours: far.HoursOption = 24.0,
     prefect: Annotated[
@@ -127,7 +128,6 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.cli.instant import instant
-    from flows.export_settings import Credentials, ExportSettings, is_far, level_named, must_be_alone
     from flows.settings import LoadSettings, duration
     from sources.crosswalks import read_crosswalk
     from sources.mapping import read_mapping
@@ -159,8 +159,9 @@ def load(
     shortage: ClinmartError | None = None
     if not inputs and not deletes:
         raise UsageError("nothing to load was named: give a file, a folder or a glob")
-    if any(is_far(each) for each in inputs):
+    if any(far.is_far(each) for each in inputs):
         from flows.cli.load_far import load_from
+        from flows.export_settings import Credentials, ExportSettings, level_named, must_be_alone
 
         must_be_alone(inputs, deletes, settings)
         asked = ExportSettings(
@@ -179,6 +180,7 @@ def load(
             plain_http=plain_http,
             parallel=parallel,
             hours=hours,
+            counts=not ignore_counts,
         )
         report, extra, shortage = load_from(asked, settings, landing, grace=grace, prefect=prefect, quiet=as_json)
     elif prefect:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urljoin
 
 import msgspec
 
 from sources.pace import PassingError
 
+_MILLISECONDS = re.compile(r"[0-9]{13}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{0,63}")
 
 
@@ -101,7 +102,12 @@ def in_words(body: bytes) -> str:
 
 def _time(text: str) -> datetime:
     try:
-        time = datetime.fromisoformat(text)
+        # some servers give milliseconds since 1970, which can mean nothing else
+        time = (
+            datetime.fromtimestamp(int(text) / 1000, UTC)
+            if _MILLISECONDS.fullmatch(text)
+            else datetime.fromisoformat(text)
+        )
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,9 +26,13 @@ _REFUSAL_NAME = ".refusal.json"  # what the server said, which may name patients
 
 @dataclass(frozen=True, slots=True)
 class ExportLimits:
-    """``renewals``: how often the manifest is fetched again for addresses that expired, for each file."""
+    """``renewals``: how often the manifest is fetched again for addresses that expired, for each file.
+
+    ``counts``: whether a file with fewer resources than the manifest says is cut.
+    """
 
     renewals: int = 3
+    counts: bool = True
 
 
 @dataclass(slots=True)
@@ -117,7 +121,13 @@ class Export:
                 return await self._poll(job, job.status_url)
             except GoneError:
                 raise self._lost(job) from None
-        return listing_of([(url, body.encode()) for url, body in job.pages])
+        return self._listing_of([(url, body.encode()) for url, body in job.pages])
+
+    def _listing_of(self, pages: Pages) -> Listing:
+        listing = listing_of(pages)
+        if self.limits.counts:
+            return listing
+        return replace(listing, files=tuple(replace(file, count=None) for file in listing.files))
 
     async def _kick_off(self, job: Job) -> str:
         self._clear()
@@ -142,7 +152,7 @@ class Export:
             if error.status >= _SERVER_ERROR:
                 raise TryAgainError(f"{refused}; the same command starts another export") from None
             raise refused from None
-        listing = listing_of(pages)
+        listing = self._listing_of(pages)
         self._keep(job, pages)
         return listing
 
@@ -217,7 +227,7 @@ class Export:
                 raise self._lost(job) from None
             except RefusedError as error:
                 raise TryAgainError(f"{error}; try again later") from None
-            listing = listing_of(pages)
+            listing = self._listing_of(pages)
             if [(f.name, f.count) for f in listing.files] != [(f.name, f.count) for f in self._listing.files] or (
                 listing.transaction_time != self._listing.transaction_time
             ):

@@ -14,6 +14,7 @@ from schemas.errors import IntegrityError, LockedError, StorageError, UsageError
 
 STATE_NAME = ".export.json"
 _LOCK_NAME = ".export.lock"
+_FOLDER_FOR_US_ONLY = 0o700  # patients' data
 _FOR_US_ONLY = 0o600  # addresses of states and files may hold secrets
 
 
@@ -82,7 +83,7 @@ def own_folder(folder: Path) -> Iterator[None]:
     Raises LockedError when another process fetches into it, UsageError when it holds other files, StorageError.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(_FOLDER_FOR_US_ONLY, parents=True, exist_ok=True)
         if not (folder / STATE_NAME).exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise UsageError(f"{folder}: this folder holds other files; fetch into a new one")
         descriptor = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT, _FOR_US_ONLY)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from sources.bulk_export.answer import Listed, in_words
 from sources.bulk_export.digests import promised_digests
 from sources.pace import PassingError
@@ -16,6 +18,7 @@ GZIP = b"\x1f\x8b"
 _BLOCK = 1024 * 1024
 _BLANK = b" \t\r\n"
 _HEAD = 64 * 1024  # of the first line, in which a resource tells its type
+_LONGEST_REST = 64 * 1024 * 1024  # of a last line without a line feed, up to which it is looked at
 _GZIP_WINDOW = 31  # zlib: gzip, with its largest window
 _OUTCOME = b"OperationOutcome"
 
@@ -35,8 +38,7 @@ class Landed:
 class _Seen:
     lines: int = 0
     head: bytes = b""
-    ends: bytes = b""  # the last byte
-    last: bytes = b""  # the last byte that is not blank
+    rest: bytes = b""  # what follows the last line feed
 
 
 def look_through(path: Path, listed: Listed, promised: Mapping[str, str]) -> Landed:
@@ -96,9 +98,8 @@ def _look(seen: _Seen, text: bytes) -> None:
     seen.lines += text.count(b"\n")
     if len(seen.head) < _HEAD:
         seen.head += text[: _HEAD - len(seen.head)]
-    seen.ends = text[-1:]
-    if tail := text.rstrip(_BLANK):
-        seen.last = tail[-1:]
+    _, feed, rest = text.rpartition(b"\n")
+    seen.rest = rest if feed else (seen.rest + text)[: _LONGEST_REST + 1]
 
 
 def _resources(seen: _Seen, path: Path, listed: Listed) -> int:
@@ -108,15 +109,24 @@ def _resources(seen: _Seen, path: Path, listed: Listed) -> int:
         raise PassingError(f"{listed.name}: the answer is {in_words(head)}, not NDJSON")
     if listed.section == "output" and listed.type != _OUTCOME.decode() and _is_outcome(head):
         raise PassingError(f"{listed.name}: the answer is an OperationOutcome, not {listed.type or 'data'}")
-    if head and seen.last != b"}":
+    rest = seen.rest.strip(_BLANK)
+    if len(rest) <= _LONGEST_REST and not _is_json(rest):
         raise PassingError(f"{listed.name}: its last line is cut short")
-    lines = seen.lines + (seen.ends not in (b"", b"\n"))
+    lines = seen.lines + bool(rest)
     if listed.count is None or lines == listed.count:
         return lines
     lines = sum(1 for line in _lines(_text(path, listed)) if line.strip(_BLANK))
     if lines < listed.count:
         raise PassingError(f"{listed.name}: it holds {lines:,} resources, and the manifest says {listed.count:,}")
     return lines
+
+
+def _is_json(line: bytes) -> bool:
+    """True for a whole value, and for nothing at all."""
+    try:
+        return not line or bool(msgspec.json.decode(line, type=msgspec.Raw))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def _is_outcome(head: bytes) -> bool:

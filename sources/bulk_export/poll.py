@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from schemas.errors import TryAgainError, UsageError
 from sources.bulk_export.answer import Listing, in_words, next_page, read_listing
-from sources.http import Answer, Caller, RefusedError, host_of
+from sources.http import Answer, Caller, RefusedError, host_of, read_whole
 from sources.pace import Deadline, PassingError, retry_after_seconds
 
 _OK, _ACCEPTED = 200, 202
@@ -85,7 +85,8 @@ async def _state(caller: Caller, url: str, deadline: Deadline) -> Answer:
 
     async def attempt() -> Answer:
         async with caller.stream("GET", url, "state of the export", headers=_JSON) as response:
-            answer = Answer(str(response.url), response.status_code, response.headers, await response.aread())
+            body = await read_whole(response, "state of the export")
+            answer = Answer(str(response.url), response.status_code, response.headers, body)
         if answer.status != _ACCEPTED:
             next_page(answer.body, answer.url)
         return answer

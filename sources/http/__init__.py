@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sources.http.auth import Authorization, BasicAuthorization, NoAuthorization
-from sources.http.caller import Answer, Caller, RefusedError, open_caller
+from sources.http.caller import Answer, Caller, RefusedError, open_caller, read_whole
 from sources.http.reach import Reach, host_of
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "RefusedError",
     "host_of",
     "open_caller",
+    "read_whole",
 ]

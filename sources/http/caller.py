@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from sources.http.reach import Reach, host_of, origin_of
 from sources.pace import Deadline, Pace, PassingError, retry_after_seconds
 
 _LARGEST_ANSWER = 64 * 1024 * 1024  # of those that are held whole: manifests, tokens, outcomes
-_MOST_REDIRECTS = 5
+_MOST_HOPS = 8  # redirects and new tokens for one request
+_TOKENS_KNOWN = 16
+_MOST_REFUSALS = 2  # of new tokens in a row, before who we say we are is what is wrong
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({425, 429})
 _PASSING = frozenset({408, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524}) | _BUSY
@@ -57,6 +60,7 @@ class Caller:
         self.reach = reach
         self.pace = pace
         self.auth = auth or NoAuthorization()
+        self._taken: deque[str] = deque(maxlen=_TOKENS_KNOWN)  # tokens that the server took
 
     def with_auth(self, auth: Authorization) -> Caller:
         """The same with another authorization."""
@@ -80,7 +84,9 @@ class Caller:
 
         async def attempt() -> Answer:
             async with self.stream(method, url, what, headers=headers, form=form) as response:
-                return Answer(str(response.url), response.status_code, response.headers, await _body(response, what))
+                return Answer(
+                    str(response.url), response.status_code, response.headers, await read_whole(response, what)
+                )
 
         return await self.pace.call(attempt, deadline)
 
@@ -112,29 +118,32 @@ class Caller:
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None, *, authorized: bool
     ) -> httpx.Response:
         """The answer after redirects, and with a new token if the first was refused."""
-        renewed, home = False, origin_of(url)
-        for _ in range(_MOST_REDIRECTS + 1):
+        refused, home = 0, origin_of(url)
+        for _ in range(_MOST_HOPS):
             self.reach.check(url)
             # a token is for the server that it was asked for, and for no one that this one sends us to
             token = await self.auth.header() if authorized and origin_of(url) == home else None
             sent = {**headers, "Authorization": token} if token else dict(headers)
             request = self._http.build_request(method, url, headers=sent, data=form)
             response = await self._http.send(request, stream=True, follow_redirects=False)
-            if response.status_code == _UNAUTHORIZED and token and not renewed:
+            if response.status_code == _UNAUTHORIZED and token:
                 await response.aclose()
-                if not await self.auth.renew(token):
+                refused += token not in self._taken  # one that was taken before has ended
+                if refused > _MOST_REFUSALS or not await self.auth.renew(token):
                     raise UsageError(f"{host_of(url)}: the server does not accept who we say we are (status 401)")
-                renewed = True
-            elif response.status_code in _REDIRECTS and "location" in response.headers and method == "GET":
+                continue
+            if token and token not in self._taken:
+                self._taken.append(token)
+            if response.status_code in _REDIRECTS and "location" in response.headers and method == "GET":
                 await response.aclose()
                 url = urljoin(url, response.headers["location"])
             else:
                 return response
-        raise PassingError(f"{host_of(url)}: it redirects again and again")
+        raise PassingError(f"{host_of(url)}: it redirects, or ends our tokens, again and again")
 
     async def _refuse(self, response: httpx.Response, what: str) -> None:
         status = response.status_code
-        body = await _body(response, what) if status not in _PASSING or status == _SERVER_ERROR else b""
+        body = await read_whole(response, what) if status not in _PASSING or status == _SERVER_ERROR else b""
         if status in _PASSING and issue_code(body) in PASSING_ISSUES | {None}:
             asked = retry_after_seconds(
                 response.headers.get("retry-after"), datetime.now(UTC), self.pace.limits.longest_retry_after
@@ -201,7 +210,8 @@ def _in_words(error: httpx.TransportError) -> str:
     return "the connection was cut"
 
 
-async def _body(response: httpx.Response, what: str) -> bytes:
+async def read_whole(response: httpx.Response, what: str) -> bytes:
+    """The body of an answer that is held whole; UsageError for one that is too large for that."""
     parts, size = [], 0
     async for part in response.aiter_bytes():
         parts.append(part)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import jwt
 
 from schemas.errors import UsageError
-from sources.http import Caller, RefusedError, host_of
+from sources.http import Caller, RefusedError, host_of, read_whole
 from sources.pace import Deadline
 from sources.smart.keys import SigningKey
 
@@ -76,7 +76,7 @@ class BackendServices:
         try:
             # not at the caller's pace: a call that holds a place waits for this one
             async with self._caller.stream("POST", client.token_url, "access token", headers=headers, form=form) as got:
-                body = await got.aread()
+                body = await read_whole(got, "access token")
         except RefusedError as error:
             raise UsageError(f"{host}: no token for this client: {_code(error.body)}, status {error.status}") from None
         try:

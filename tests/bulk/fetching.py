@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sources.bulk_export import Export, Fetched, export_request
+from sources.bulk_export import Export, ExportLimits, Fetched, export_request
 from sources.bulk_export.landed import Landed
 from sources.http import Authorization, Caller, Reach, open_caller
 from sources.pace import Deadline, Pace, PaceLimits
@@ -45,6 +45,7 @@ def fetch(
     allowed: tuple[str, ...] = (),
     path: str = "/fhir",
     seconds: float = PATIENCE,
+    counts: bool = True,
     **asked: Any,
 ) -> Fetched:
     """Fetch as the command does."""
@@ -56,7 +57,7 @@ def fetch(
         async with open_caller(Reach(url, allowed), pace, silence=30.0) as caller:
             sure = caller.with_auth(auth(caller, deadline)) if auth else caller
             request = export_request(url, **asked)
-            return await Export(request, folder, sure, deadline, arrived=arrived).run()
+            return await Export(request, folder, sure, deadline, ExportLimits(counts=counts), arrived=arrived).run()
 
     return asyncio.run(main())
 

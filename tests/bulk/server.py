@@ -75,6 +75,7 @@ class BulkServer:
     deleted: bool = False
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     most_at_once: int = 0
+    outage: Callable[[Asked], Fault | None] | None = None  # of the whole server, before anything else
     _at_once: int = 0
     _good: dict[str, int | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -162,7 +163,11 @@ class _Handler(BaseHTTPRequestHandler):
             bulk._at_once += 1
             bulk.most_at_once = max(bulk.most_at_once, bulk._at_once)
         try:
-            self._route(parts.path)
+            outage = bulk.outage(asked) if bulk.outage is not None else None
+            if outage is not None:
+                outage(self, lambda: None)
+            else:
+                self._route(parts.path)
         finally:
             with bulk._lock:
                 bulk._at_once -= 1
@@ -395,6 +400,11 @@ def without_length(keep: int) -> Fault:
         handler.hang_up()
 
     return fault
+
+
+def refuse(handler: _Handler, _: Callable[[], None]) -> None:
+    """No answer at all."""
+    handler.hang_up(reset=True)
 
 
 def expire(handler: _Handler, _: Callable[[], None]) -> None:

@@ -60,6 +60,7 @@ def test_a_folder_that_load_reads(server: BulkServer, tmp_path: Path, machine: T
     assert server.deleted
     assert {Path(p.uri).name for p in FileSource([tmp_path / "f"]).partitions()} == set(WHOLE)
     assert stat.S_IMODE((tmp_path / "f" / STATE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o700
 
 
 def test_again_asks_for_nothing(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:
@@ -98,6 +99,8 @@ def test_what_is_asked(server: BulkServer, tmp_path: Path, machine: TimeMachine)
     assert (kick_off.headers["accept"], kick_off.headers["prefer"]) == ("application/fhir+json", "respond-async")
 
 
+NESTED = b'{"resourceType":"Basic","id":"b","code":{"coding":[{"code":"c"}]}}\n'
+
 PASSING: dict[str, tuple[str, list[Fault]]] = {
     "429 storm at kick-off": ("kickoff", [status(429, Retry_After="5")] * 4),
     "503 at kick-off": ("kickoff", [status(503)] * 2),
@@ -119,6 +122,7 @@ PASSING: dict[str, tuple[str, list[Fault]]] = {
     "HTML in disguise": ("o1", [disguised(b"<!DOCTYPE html><html/>")]),
     "outcome for a file": ("o1", [disguised(OUTCOME % b"exception")]),
     "outcome for a file without count": ("o2", [disguised(OUTCOME % b"exception")]),
+    "cut after a bracket without a length": ("o3", [without_length(len(NESTED) - 2), without_length(len(NESTED) - 5)]),
     "empty": ("o1", [disguised(b"")]),
     "accepted": ("o1", [status(202)]),
     "expired addresses": ("o1", [expire]),
@@ -131,10 +135,11 @@ PASSING: dict[str, tuple[str, list[Fault]]] = {
 def test_faults_that_pass(server: BulkServer, tmp_path: Path, machine: TimeMachine, name: str) -> None:
     """Each ends in the same folder."""
     what, faults = PASSING[name]
+    server.files["o3"] = File(NESTED, "Basic")
     server.faults[what].extend(faults)
     fetched = fetch(server, tmp_path, machine)
     assert fetched.missing == []
-    assert landed_bytes(tmp_path) == WHOLE
+    assert landed_bytes(tmp_path) == WHOLE | {"Basic.000.ndjson": NESTED}
     assert not server.faults[what]
     assert not [path.name for path in tmp_path.glob(".*") if path.suffix in (".part", ".note", ".new")]
 
@@ -277,6 +282,30 @@ def test_manifest_in_pages(server: BulkServer, tmp_path: Path, machine: TimeMach
     assert landed_bytes(tmp_path) == WHOLE
 
 
+@pytest.mark.parametrize(
+    ("told", "time"),
+    [
+        ("2026-01-31T13:00:00.5+01:00", datetime(2026, 1, 31, 12, 0, 0, 500000, tzinfo=UTC)),
+        ("1769860800000", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2026-01-31T13:00:00", None),
+        ("20260131", None),
+        ("Sat Jan 31 2026", None),
+        ("", None),
+    ],
+)
+def test_times_of_exports(
+    server: BulkServer, tmp_path: Path, machine: TimeMachine, told: str, time: datetime | None
+) -> None:
+    """Instants, or milliseconds as some servers give them; without one, what changes since cannot be asked for."""
+    server.transaction_time = told
+    if time is None:
+        with pytest.raises(TryAgainError, match="transactionTime"):
+            fetch(server, tmp_path, machine)
+    else:
+        assert fetch(server, tmp_path, machine).transaction_time == time
+        assert FileSource([tmp_path]).manifests[0].transaction_time == time
+
+
 def test_pages_without_end(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:
     """A page that names itself as the next is refused."""
     page = {"transactionTime": "2026-01-31T12:00:00Z", "output": [], "link": [{"relation": "next", "url": "?again"}]}
@@ -306,6 +335,9 @@ def test_too_few_resources(server: BulkServer, tmp_path: Path, machine: TimeMach
     assert len(fetched.missing) == 1
     assert fetched.missing[0].startswith("Patient.000.ndjson: it holds 3 resources, and the manifest says 4")
     assert {file.path.name: file.resources for file in fetched.files}["Observation.000.ndjson"] == 200
+    server.faults["p"].append(expire)
+    again = fetch(server, tmp_path, machine, counts=False)
+    assert (again.missing, len(again.files)) == ([], 3)
 
 
 def test_the_same_export_after_a_restart(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:
