@@ -45,6 +45,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.mllp
 	$(BIN)/python -m benchmarks.merge
 	$(BIN)/python -m benchmarks.ccda
+	$(BIN)/python -m benchmarks.extracts
 	$(BIN)/python -m benchmarks.bulk_export
 
 torture: setup

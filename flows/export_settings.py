@@ -28,6 +28,8 @@ def must_be_alone(inputs: Sequence[str], deletes: Sequence[Path], settings: Load
     """UsageError for what does not go with an address."""
     if len(inputs) != 1 or deletes:
         raise UsageError("an address is loaded alone: give files, and other addresses, in loads of their own")
+    if settings.mapping is not None:
+        raise UsageError("--mapping does not go with an address: it is for files of rows")
     if settings.format not in (Format.AUTO, Format.FHIR):
         raise UsageError(f"--format {settings.format} does not go with an address: an $export holds FHIR")
     if settings.replaces is not None:

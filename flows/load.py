@@ -18,16 +18,18 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.opening import open_session
 from flows.routed import settings_by_source, summed
-from flows.session import LoadSession, Read, open_session
+from flows.session import LoadSession, Read
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
 from schemas.records import DISPOSITIONS, LoadReport, Partition
+from schemas.staged import StagedChunk
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
+from sources.mapping import read_mapping
 from sources.routes import read_routes
 from transforms.sample import Sampling
 
@@ -115,6 +117,7 @@ def load(
     zone: str | None = None,
     to_fhir: str | None = None,
     routes: str | None = None,
+    mapping: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -127,7 +130,8 @@ def load(
     late_policy: merge, quarantine or
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
     format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what
-    they become. routes: file of rules that say by their header where messages belong.
+    they become. routes: file of rules that say by their header where messages belong. mapping: file that says what the
+    columns of extracts are.
     """
     settings = LoadSettings(
         Path(mart),
@@ -146,8 +150,9 @@ def load(
         zone=zone,
         to_fhir=Path(to_fhir) if to_fhir else None,
         routes=read_routes(Path(routes)) if routes else None,
+        mapping=read_mapping(Path(mapping)) if mapping else None,
     )
-    files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format)
+    files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping)
     reports = []
     for one in settings_by_source(settings, deletes=bool(deletes)):
         with open_session(one) as session:
@@ -241,5 +246,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.zone,
         str(settings.to_fhir.absolute()) if settings.to_fhir else None,
         str(Path(settings.routes.uri).absolute()) if settings.routes else None,
+        str(Path(settings.mapping.uri).absolute()) if settings.mapping else None,
     )
     return LoadReport.from_dict(found)

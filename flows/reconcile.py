@@ -21,6 +21,7 @@ from flows.settings import LoadSettings
 from schemas.errors import ClinmartError, LockedError, TryAgainError
 from schemas.records import LoadReport
 from sources.crosswalks import read_crosswalk
+from sources.mapping import read_mapping
 from stores.replays import Selection
 from transforms.sample import Sampling
 
@@ -70,6 +71,7 @@ def reconcile(
     crosswalk: list[str] | None = None,
     zone: str | None = None,
     charset: str | None = None,
+    mapping: str | None = None,
 ) -> dict[str, Any]:
     """Run quarantined lines again through today's checks. The report is the return value and an artifact of the run.
 
@@ -77,7 +79,8 @@ def reconcile(
     attempts: a line that was refused so often again is given up. dead: lines that were given up too.
     sample: share of rows that fhir.resources checks too. wait: seconds to wait for a held mart.
     preferred_units: CSV of UCUM units by LOINC code. crosswalk: files that map codes, ConceptMaps in JSON or CSV.
-    zone, charset: of HL7 v2 times and messages that name none.
+    zone, charset: of HL7 v2 times and messages that name none. mapping: file that says what the columns of extracts
+    are.
     """
     units = Path(preferred_units) if preferred_units else None
     sampling = Sampling(sample)
@@ -89,6 +92,7 @@ def reconcile(
         preferred_units=units,
         zone=zone,
         charset=charset,
+        mapping=read_mapping(Path(mapping)) if mapping else None,
         crosswalk=read_crosswalk([Path(path) for path in crosswalk or ()]),
     )
     report = replay_quarantine(settings, Selection(reason, since, source, limit, dead), attempts)
@@ -123,4 +127,5 @@ def replay_with_prefect(settings: LoadSettings, selection: Selection, attempts: 
         settings.crosswalk_files(),
         settings.zone,
         settings.charset,
+        str(Path(settings.mapping.uri).absolute()) if settings.mapping else None,
     )

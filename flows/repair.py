@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from flows.runner import Watcher, run_load
 from flows.session import receipt_name
 from flows.settings import LoadSettings
 from schemas.errors import ClinmartError, IntegrityError, StorageError, UsageError
+from schemas.formats import Format
 from schemas.records import Partition
 from sources.files import FileSource
 from sources.manifest import Manifest
@@ -139,7 +140,8 @@ class _Wanted:
             found = {receipt: partition for receipt in receipts if (partition := self._find(receipt)) is not None}
             if found:
                 settings = LoadSettings.from_options(self._mart, source, json.loads(options), wait)
-                planned.append((settings, list(found), list(dict.fromkeys(found.values()))))
+                partitions = [_as_extract(one, settings) for one in dict.fromkeys(found.values())]
+                planned.append((settings, list(found), partitions))
         return planned
 
     def fault(self, receipt: TailReceipt) -> str:
@@ -158,6 +160,13 @@ class _Wanted:
                 return partition
         self._faults[receipt] = f"{receipt.uri} has changed"
         return None
+
+
+def _as_extract(partition: Partition, settings: LoadSettings) -> Partition:
+    """The partition as the load read it: of an extract the options have the mapping."""
+    if settings.mapping is None or partition.deletes or not settings.mapping.of(partition.uri):
+        return partition
+    return replace(partition, format=Format.EXTRACT, dialect=settings.mapping.dialect(partition.uri))
 
 
 def _tell_of_messages(connection: duckdb.DuckDBPyConnection, mart: Mart, report: Repaired) -> None:
@@ -189,6 +198,9 @@ def _partitions(uri: str) -> list[tuple[int, str, Partition]] | str:
             found += [(p.size, receipt_name(p, source.digest(p)).hex(), p) for p in source.partitions()]
         except ClinmartError:
             continue
+    if len(found) > 2:  # a large file of lines, which is read whole where it is an extract
+        whole = Partition(uri, size=Path(uri).stat().st_size)
+        found.append((whole.size, FileSource([]).digest(whole).hex(), whole))
     return found or f"{uri} cannot be read"
 
 

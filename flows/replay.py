@@ -7,18 +7,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from flows.session import LoadSession, open_session
+from flows.opening import open_session
+from flows.session import LoadSession
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk
 from schemas.errors import UsageError
+from schemas.mapping.mapping import Mapping
 from schemas.reasons import Reason
 from schemas.records import Attempt, Chunk, ChunkKind, Counts, LoadReport, Rejection
+from schemas.staged import StagedChunk
 from sources.content import is_xml
+from sources.mapping import parse_mapping
+from stores.mappings import kept_mappings
 from stores.mart import Mart
 from stores.quarantine import State
 from stores.replays import Selection, Waiting, chosen, cut_short, lines
 from stores.staging import quarantine_id
 from transforms.decode.alone import entry_of
+from transforms.extracts import line_chunk, names_kept
 from transforms.sample import Sampling
 
 ATTEMPTS = 5  # a line that was refused so often again is given up
@@ -73,7 +78,8 @@ def run_replay(settings: LoadSettings, selection: Selection, attempts: int = ATT
     with mart.connect(read_only=True, wait=settings.wait) as connection:
         waiting, report = chosen(connection, selection), ReplayReport(cut_short=cut_short(connection, selection))
     for source, names in waiting.items():
-        with open_session(replace(settings, source=source), "replay") as session:
+        mapping = settings.mapping or _kept_mapping(mart, source, settings.wait)
+        with open_session(replace(settings, source=source, mapping=mapping), "replay") as session:
             _Replay(session, mart, attempts, report).all(names)
             session.finish()
         report.loads.append(session.report)
@@ -108,7 +114,7 @@ class _Replay:
             others = []
             for rejection in rejections:
                 # Of a message or document the offset is its number, for its parts have lines of their own.
-                line = found[(rejection.line if _kind_of(rejection.payload) is None else rejection.offset) - 1]
+                line = found[(rejection.offset if _is_whole(rejection) else rejection.line) - 1]
                 there = replace(rejection, uri=line.uri, line=line.line, offset=line.byte_offset)
                 again = quarantine_id(self._session.settings.source, there) == line.quarantine_id
                 if again or (line.view and rejection.view is None):
@@ -117,7 +123,8 @@ class _Replay:
                     others.append(there)
             return others
 
-        staged: StagedChunk = self._workers[sampled].run_again(list(_chunks(found)), as_of, placed)
+        chunks = list(_chunks(found, self._session.settings.mapping))
+        staged: StagedChunk = self._workers[sampled].run_again(chunks, as_of, placed)
         self._session.add_again([staged], [self._attempt(line, refused.get(line.quarantine_id)) for line in found])
 
     def _attempt(self, line: Waiting, refused: Rejection | None) -> Attempt:
@@ -153,8 +160,25 @@ def _kind(line: Waiting) -> tuple[datetime, bool]:
     return line.as_of, line.reason == Reason.SAMPLE_INVALID
 
 
+def _kept_mapping(mart: Mart, source: str, wait: float) -> Mapping | None:
+    """What loads of the source were last told of extracts; None when they were told nothing."""
+    with mart.connect(read_only=True, wait=wait) as connection:
+        kept = kept_mappings(connection, source)
+    entries = [
+        entry for name, uri, text in kept for entry in parse_mapping(text.encode(), uri).entries if entry.name == name
+    ]
+    return Mapping(tuple(entries), uri=" and ".join(sorted({uri for _, uri, _ in kept}))) if entries else None
+
+
+def _is_whole(rejection: Rejection) -> bool:
+    """True when what was refused is a part of a message or document."""
+    return names_kept(rejection.resolved) is None and _kind_of(rejection.payload) is not None
+
+
 def _how(line: Waiting) -> tuple[ChunkKind | None, bool]:
     """What a line is when it is more than a line, and whether it has a chunk of its own."""
+    if names_kept(line.resolved) is not None:
+        return ChunkKind.EXTRACT, False
     return _kind_of(line.payload), line.resolved is not None
 
 
@@ -165,10 +189,13 @@ def _kind_of(payload: bytes) -> ChunkKind | None:
     return ChunkKind.CCDA if is_xml([payload]) else None
 
 
-def _chunks(found: Sequence[Waiting]) -> Iterator[Chunk]:
+def _chunks(found: Sequence[Waiting], mapping: Mapping | None) -> Iterator[Chunk]:
     """The lines as chunks, numbered from 1; those that had a Bundle each as an entry with its own references."""
     numbered = enumerate(found, 1)
     for (kind, alone), some in itertools.groupby(numbered, key=lambda pair: _how(pair[1])):
+        if kind is ChunkKind.EXTRACT:
+            yield from _extracts(list(some), mapping)
+            continue
         if kind is not None:
             for number, line in some:
                 size = len(line.payload)
@@ -181,3 +208,18 @@ def _chunks(found: Sequence[Waiting]) -> Iterator[Chunk]:
         for number, line in some:
             entry, references = entry_of(line.payload, line.resolved or "")
             yield Chunk("", 0, number, entry + b"\n", ChunkKind.ENTRY, (0,), references)
+
+
+def _extracts(some: Sequence[tuple[int, Waiting]], mapping: Mapping | None) -> Iterator[Chunk]:
+    """Lines of extracts, those of a file together as long as each is one line."""
+
+    def alike(pair: tuple[int, Waiting]) -> tuple[str, str | None, int]:
+        number, line = pair
+        return line.uri, line.resolved, number if b"\n" in line.payload else 0
+
+    for (uri, resolved, _), group in itertools.groupby(some, key=alike):
+        together = list(group)
+        if mapping is None:
+            raise UsageError(f"{uri}: to run its lines again give --mapping, which says what its columns are")
+        lines = b"".join(line.payload + b"\n" for _, line in together)
+        yield line_chunk(uri, together[0][0], lines, names_kept(resolved) or (), mapping)

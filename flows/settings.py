@@ -16,10 +16,12 @@ from schemas.crosswalk import Crosswalk
 from schemas.errors import UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
+from schemas.mapping.mapping import Mapping as ExtractMapping
 from schemas.naming import is_source_name
 from schemas.routes import Routes
 from schemas.zones.names import known_zone
 from sources.crosswalks import read_crosswalk
+from sources.mapping import parse_mapping
 from sources.source import ReadLimits
 from transforms.sample import Sampling
 
@@ -41,6 +43,7 @@ class LoadSettings:
     to_fhir: Path | None = None  # folder for the rows that HL7 v2 messages make, as FHIR NDJSON
     charset: str | None = None  # of HL7 v2 messages that name none
     routes: Routes | None = None  # rules that say where HL7 v2 messages belong
+    mapping: ExtractMapping | None = None  # says what the columns of extracts are
     zone: str | None = None  # IANA name: of local times in formats that allow them, which FHIR does not
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
@@ -88,6 +91,7 @@ class LoadSettings:
             "charset": self.charset,
             "format": None if self.format is Format.AUTO else self.format,
             "routes": self.routes and self.routes.as_json(),
+            "mapping": self.mapping and json.dumps({"uri": self.mapping.uri, "text": self.mapping.text}),
         }
         if self.crosswalk is not None:
             told["crosswalk"] = json.dumps(self.crosswalk_files())
@@ -107,6 +111,7 @@ class LoadSettings:
             zone=options.get("zone"),
             charset=options.get("charset"),
             routes=Routes.from_json(options["routes"]) if "routes" in options else None,
+            mapping=_mapping_of(options.get("mapping")),
             format=Format(options.get("format", Format.AUTO)),
             preferred_units=Path(units) if units else None,
             crosswalk=read_crosswalk([Path(path) for path in maps]),
@@ -118,6 +123,14 @@ class LoadSettings:
     def workers(self) -> int:
         """How many threads transform chunks."""
         return self.jobs or max(1, len(os.sched_getaffinity(0)))
+
+
+def _mapping_of(kept: str | None) -> ExtractMapping | None:
+    """The mapping that options keep."""
+    if kept is None:
+        return None
+    told = json.loads(kept)
+    return parse_mapping(told["text"].encode(), told["uri"])
 
 
 def environment(name: str, default: str) -> str:

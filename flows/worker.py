@@ -6,22 +6,23 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.crosswalk import Crosswalk
 from schemas.formats import Format
 from schemas.lateness import Lateness
-from schemas.records import Chunk, ChunkKind, Counts, OversizedLine, Rejection, StagedTable, total_of
+from schemas.records import Chunk, ChunkKind, OversizedLine, Rejection
+from schemas.staged import StagedChunk, together
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
+from transforms.decode.extract.fields import FieldReader
 from transforms.decode.fhir import Decoder
 from transforms.documents import transform_documents
+from transforms.extracts import ExtractOptions, transform_extracts
 from transforms.messages import MessageOptions, refuse_message, transform_messages
 from transforms.partition import Tools, refuse_oversized, transform_together
 from transforms.result import ChunkResult
@@ -31,80 +32,12 @@ from transforms.units.harmonise import Harmoniser
 Placed = Callable[[Sequence[Rejection]], list[Rejection]]
 
 
-@dataclass(slots=True)
-class StagedChunk:
-    """What is left of a chunk once its rows are staged: names of files and counts."""
-
-    tables: list[StagedTable] = field(default_factory=list)
-    deletes: list[StagedTable] = field(default_factory=list)
-    views: list[StagedTable] = field(default_factory=list)
-    views_refused: Counter[str] = field(default_factory=Counter)
-    rejections: list[str] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-    parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
-    unread: dict[tuple[str, str], int] = field(default_factory=dict)
-    sampled: dict[str, int] = field(default_factory=dict)
-    codes: list[str] = field(default_factory=list)
-    segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
-    sections: list[str] = field(default_factory=list)  # Parquet files of parts of documents that are kept as they came
-    fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
-    inputs: list[dict[str, Counts]] = field(default_factory=list)  # messages and documents of each chunk, by type
-    unrouted: list[int] = field(default_factory=list)  # of each chunk, messages that no rule takes
-    held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
-    late: dict[str, int] = field(default_factory=dict)
-    latest: dict[str, datetime] = field(default_factory=dict)
-
-    @property
-    def paths(self) -> list[str]:
-        """All files of the chunk."""
-        rows = [t.path for t in (*self.tables, *self.deletes, *self.views)] + [path for _, path in self.fhir]
-        return rows + self.rejections + self.findings + self.codes + self.segments + self.sections
-
-    @property
-    def counts(self) -> dict[str, Counts]:
-        """Counts by resource type, over all chunks that were staged together."""
-        return total_of(self.parts)
-
-    def only(self, chunks: slice) -> StagedChunk:
-        """The share of some of the chunks: their counts, and with the first chunk the files of all."""
-        parts, inputs, held, unrouted = (
-            self.parts[chunks],
-            self.inputs[chunks],
-            self.held[chunks],
-            self.unrouted[chunks],
-        )
-        if chunks.start == 0:
-            return replace(self, parts=parts, inputs=inputs, held=held, unrouted=unrouted)
-        return StagedChunk(parts=parts, inputs=inputs, held=held, unrouted=unrouted)
-
-
-def together(staged: Sequence[StagedChunk]) -> StagedChunk:
-    """Chunks that were staged one after the other, as one."""
-    made = StagedChunk()
-    lists = ("tables", "deletes", "views", "rejections", "findings", "codes", "segments", "sections", "fhir")
-    for one in staged:
-        for name in (*lists, "held", "unrouted"):
-            getattr(made, name).extend(getattr(one, name))
-        made.parts += one.parts
-        made.inputs += one.inputs or [{} for _ in one.parts]
-        made.views_refused += one.views_refused
-        for place, rows in one.unread.items():
-            made.unread[place] = made.unread.get(place, 0) + rows
-        for kind, rows in one.sampled.items():
-            made.sampled[kind] = made.sampled.get(kind, 0) + rows
-        for kind, rows in one.late.items():
-            made.late[kind] = made.late.get(kind, 0) + rows
-        for kind, at in one.latest.items():
-            made.latest[kind] = max(at, made.latest.get(kind, at))
-    return made
-
-
 def _format(chunk: Chunk) -> Format:
     """What a chunk is transformed as."""
     return _FORMATS.get(chunk.kind, Format.FHIR)
 
 
-_FORMATS = {ChunkKind.HL7V2: Format.HL7V2, ChunkKind.CCDA: Format.CCDA}
+_FORMATS = {ChunkKind.HL7V2: Format.HL7V2, ChunkKind.CCDA: Format.CCDA, ChunkKind.EXTRACT: Format.EXTRACT}
 
 
 class Worker:
@@ -124,6 +57,7 @@ class Worker:
         lateness: Lateness,
         crosswalk: Crosswalk | None = None,
         messages: MessageOptions | None = None,
+        extracts: ExtractOptions | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -133,6 +67,7 @@ class Worker:
         self.preferred = preferred
         self.crosswalk = crosswalk
         self.messages = messages or MessageOptions()
+        self.extracts = extracts
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._lateness = lateness
@@ -162,6 +97,8 @@ class Worker:
         return staged[0] if len(staged) == 1 else together(staged)
 
     def _transformed(self, chunks: Sequence[Chunk], form: Format, as_of: datetime) -> ChunkResult:
+        if form is Format.EXTRACT and self.extracts is not None:
+            return transform_extracts(chunks, self._tools(), self._fields(), as_of, self.extracts)
         if form is Format.CCDA:
             return transform_documents(chunks, self._tools(), as_of, self.messages)
         if form is Format.HL7V2:
@@ -207,6 +144,12 @@ class Worker:
             late=dict(result.late),
             latest=result.latest,
         )
+
+    def _fields(self) -> FieldReader:
+        reader: FieldReader | None = getattr(self._local, "fields", None)
+        if reader is None:
+            reader = self._local.fields = FieldReader()
+        return reader
 
     def _tools(self) -> Tools:
         tools: Tools | None = getattr(self._local, "tools", None)

@@ -28,7 +28,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("seconds", "DOUBLE", "Wall time."),
         Column("resources", COUNTS_DTYPE, "Dispositions by resource type."),
         Column("clinmart_version", "VARCHAR", "The version that ran the load."),
-        Column("inputs", COUNTS_DTYPE, "Dispositions of HL7 v2 messages and C-CDA documents by their type."),
+        Column("inputs", COUNTS_DTYPE, "Dispositions of HL7 v2 messages, C-CDA documents and lines of extracts."),
         Column("late", 'STRUCT(resource_type VARCHAR, "rows" BIGINT)[]', "Rows and deletes that came late, by type."),
         Column(
             "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
@@ -61,11 +61,22 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("refused", "VARCHAR[]", "The `quarantine_id` of each of its lines that was quarantined then."),
         Column("held", "BIGINT", "Lines that were late and not let in; with `--late-policy merge` it is read again."),
         Column("commit_id", "VARCHAR", "The commit that brought it in."),
-        Column("inputs", COUNTS_DTYPE, "HL7 v2 messages and C-CDA documents read and quarantined by their type."),
+        Column("inputs", COUNTS_DTYPE, "Messages, documents and lines of extracts, read and quarantined."),
         Column(
             "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
         ),
         Column("routes", "VARCHAR", "SHA-256 of the rules that routed its messages, in hex; null without `--routes`."),
+        Column("mapping", "VARCHAR", "SHA-256 of what the mapping says of it, in hex; null unless it is an extract."),
+    ),
+    "mapping": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("entry", "VARCHAR", "Files and table of an entry of a mapping of extracts."),
+        Column("number", "BIGINT", "1 for the first, one more for each change; from 2 on rows have it as version_id."),
+        Column("sha256", "VARCHAR", "SHA-256 of all that the entry says, in hex."),
+        Column("uri", "VARCHAR", "The mapping file as it was named."),
+        Column("text", "VARCHAR", "The mapping file whole."),
+        Column("load_id", "VARCHAR", "The load that first used it."),
+        Column("noted_at", _TIME, "When that was committed."),
     ),
     "tombstone": (
         Column("source", "VARCHAR", "Name of the source."),
@@ -154,7 +165,12 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
             "after too many attempts.",
         ),
         Column("as_of", _TIME, "The greatest time at which the line was seen; of its row if it has no other."),
-        Column("resolved", "VARCHAR", "The line with its Bundle's references and id, where those differ.", phi=True),
+        Column(
+            "resolved",
+            "VARCHAR",
+            "The line with its Bundle's references and id, where those differ; of an extract its columns.",
+            phi=True,
+        ),
         Column("attempts", "BIGINT", "How often a replay has refused it again; null: never."),
         Column("last_attempt_at", _TIME, "When a replay last ran it; `reason` and `message` are of then."),
         Column("settled_by", "VARCHAR", "The replay that took it in, or the load of the corrected line."),

@@ -12,3 +12,4 @@ class Format(StrEnum):
     FHIR = "fhir"
     HL7V2 = "hl7v2"
     CCDA = "ccda"
+    EXTRACT = "extract"  # rows of CSV, TSV or Parquet, which a mapping explains; never told by first bytes

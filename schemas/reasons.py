@@ -72,6 +72,23 @@ class Reason(StrEnum):
         "The document is longer than the reader's limit; only its beginning is kept.",
     )
 
+    # Rows of extracts as text, by what their mapping says.
+    RAGGED_LINE = "ragged_line", "The line has more or fewer fields than the header has columns."
+    MALFORMED_RECORD = (
+        "malformed_record",
+        "A quote on the line is not closed or stands within a field, or a carriage return does, so that its fields "
+        "cannot be told.",
+    )
+    WRONG_ENCODING = "wrong_encoding", "The line holds bytes that are not of the character set that the mapping names."
+    MISSING_KEY = "missing_key", "A column of which the row's id is made is empty, so that it could not be found again."
+    NOT_A_NUMBER = (
+        "not_a_number",
+        "The text is no number as the mapping says that numbers are written (decimal, thousands).",
+    )
+    DATE_FORMAT = "date_format", "The text is no date or time of any of the formats that the mapping gives."
+    AMBIGUOUS_DATE = "ambiguous_date", "The text is another date by each of two formats that the mapping gives."
+    NOT_IN_LOOKUP = "not_in_lookup", "The lookup of the mapping has no entry for the text."
+
     # Which resource it is.
     NO_RESOURCE_TYPE = "no_resource_type", "The object has no resourceType."
     UNKNOWN_RESOURCE_TYPE = "unknown_resource_type", "The resourceType is not a type of FHIR R4."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from schemas.formats import Format
+from schemas.mapping.dialect import Dialect
 from schemas.reasons import Reason
 
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
@@ -39,6 +39,7 @@ class ChunkKind(StrEnum):
     DELETE = "delete"  # one delete: type, id and perhaps time, with commas between them
     HL7V2 = "hl7v2"  # an HL7 v2 message, its segments ended by carriage returns, line feeds or both
     CCDA = "ccda"  # a C-CDA document, whole
+    EXTRACT = "extract"  # a record of separated values, over any number of lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Partition:
     size: int = 0  # bytes on disk, for progress
     deletes: bool = False  # it was named as a file of deletes: anything else in it is refused
     format: Format = Format.AUTO
+    dialect: Dialect | None = None  # of an extract
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ class Chunk:
     An ``HL7V2`` chunk holds whole messages instead, with the bytes around them (frames, batch segments): message ``n``
     has ``lengths[n]`` bytes from ``offsets[n]`` on, which is its offset in the file. A line is what a carriage return,
     a line feed or both end. A ``CCDA`` chunk is the bytes of one document.
+
+    An ``EXTRACT`` chunk holds records of separated values, written in ``dialect``, whose columns are called ``names``;
+    the last of a file may lack its line feed.
     """
 
     uri: str
@@ -85,6 +90,8 @@ class Chunk:
     updated: str | None = None
     deletes: bool = False
     lengths: tuple[int, ...] | None = None
+    names: tuple[str, ...] = ()
+    dialect: Dialect | None = None
     seen: datetime | None = None  # when it came, where that is another time than that of its load
 
     @property
@@ -124,7 +131,7 @@ class Rejection:
     payload: bytes
     length: int  # of the line in bytes; more than the payload where only its beginning is kept
     view: str | None = None  # the view of the mart that alone refused it; the other tables have its rows
-    resolved: str | None = None  # the line with what its Bundle says of it, where that differs from the payload
+    resolved: str | None = None  # the line with what its Bundle says of it, or of an extract the names of its columns
     seen: datetime | None = None  # when it came, where that is another time than that of its load
 
 
@@ -286,49 +293,7 @@ class Receipt:
     as_of_given: bool  # told by the user or a manifest, not taken from the clock
     resources: Mapping[str, Counts]  # read, quarantined and suppressed by type
     held: int = 0  # lines that were late and not let in
-    inputs: Mapping[str, Counts] = field(default_factory=dict)  # HL7 v2 messages by type
+    inputs: Mapping[str, Counts] = field(default_factory=dict)  # messages, documents and records by type
     unrouted: int = 0  # of them, those that no rule took
     routes: str | None = None  # hash of the rules that routed them
-
-
-@dataclass(frozen=True, slots=True)
-class StagedTable:
-    """One Parquet file of checked rows; columns that are null in all of them are left out."""
-
-    table: str
-    path: str
-    rows: int
-    columns: tuple[str, ...]
-    types: tuple[str, ...] = ()  # of deletes: the resource types among them
-    patches: bool = False  # its rows say only what changed
-    repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
-
-
-@dataclass(slots=True)
-class StagedUnit:
-    """What one commit brings into the mart: files of rows, of rejections and of findings, and receipts."""
-
-    tables: list[StagedTable] = field(default_factory=list)
-    deletes: list[StagedTable] = field(default_factory=list)  # deletes of any types
-    views: list[StagedTable] = field(default_factory=list)  # rows of the mart's views
-    views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that refused them
-    rejections: list[str] = field(default_factory=list)  # Parquet files
-    findings: list[str] = field(default_factory=list)  # Parquet files
-    receipts: list[Receipt] = field(default_factory=list)
-    unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
-    sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
-    codes: list[str] = field(default_factory=list)  # Parquet files of CODE_COUNTS
-    segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
-    sections: list[str] = field(default_factory=list)  # Parquet files of parts of documents that are kept as they came
-    fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
-    attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
-    refused_again: dict[str, Counts] = field(default_factory=dict)  # quarantined lines of what has no receipt, by type
-    inputs: dict[str, Counts] = field(default_factory=dict)  # messages of a listener by type
-    unrouted: int = 0  # of them, those that no rule took
-    heard: int | None = None  # the greatest number among a listener's messages, whose rows these are
-    replaces: str | None = None  # the quarantined line that this unit's only line corrects
-    latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
-    late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
-    replayed: list[str] = field(default_factory=list)  # files whose late lines are taken in after all
-    bytes: int = 0
-    rows: int = 0
+    mapping: str | None = None  # hash of what the mapping says of an extract

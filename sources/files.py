@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from schemas.errors import UsageError
 from schemas.formats import Format
+from schemas.mapping.mapping import Mapping
 from schemas.records import Partition
-from sources.content import format_of_name
+from sources.content import format_of_name, is_data_name
+from sources.extracts import header_of
 from sources.folder import Selection, manifests_beside, select
 from sources.line_numbers import LineNumbers
 from sources.manifest import Manifest, TransactionTimes
@@ -21,7 +24,8 @@ from sources.stored import local_file
 
 
 class FileSource:
-    """Reads NDJSON, Bundles, single resources, HL7 v2 and C-CDA, plain, gzip or Zstandard, and ``$export`` folders.
+    """Reads NDJSON, Bundles, single resources, HL7 v2, C-CDA and extracts, plain, gzip or Zstandard, and ``$export``
+    folders.
 
     A partition's ``uri`` is an absolute path. The inputs are looked at once, by the first call that needs
     them; :meth:`read` and :meth:`digest` need only the partition. See :func:`sources.folder.select` for
@@ -35,13 +39,17 @@ class FileSource:
         *,
         deletes: Sequence[str | Path] = (),
         given: Format = Format.AUTO,
+        mapping: Mapping | None = None,
     ) -> None:
         """``given``: what all inputs hold. ``deletes``: files of deletes, which are Bundles or a table of
-        ``resource_type,id[,last_updated]``.
+        ``resource_type,id[,last_updated]``. ``mapping`` says how extracts are written, and which files of folders are.
         """
+        if (given is Format.EXTRACT) != (mapping is not None):
+            raise UsageError("--format extract and --mapping go together: `clinmart map init FILE` drafts a mapping")
         self._inputs = tuple(inputs)
         self._deletes = tuple(deletes)
         self._given = given
+        self._mapping = mapping
         self._limits = limits or ReadLimits()
         self._numbers = LineNumbers()
         self._selection: Selection | None = None
@@ -53,14 +61,17 @@ class FileSource:
         for deletes, uris in ((False, found.files), (True, found.deletes)):
             for uri in uris if deletes else filter(self._wanted, uris):
                 given = Format.FHIR if deletes else self._given
-                made += plan(local_file(uri), self._limits, deletes=deletes, given=given)
+                dialect = None if deletes or self._mapping is None else self._mapping.dialect(uri)
+                if dialect is not None and self._mapping is not None:
+                    self._mapping.must_fit(uri, header_of(local_file(uri), dialect, self._limits))
+                made += plan(local_file(uri), self._limits, deletes=deletes, given=given, dialect=dialect)
         return made
 
     def _wanted(self, uri: str) -> bool:
         """False for a file of a folder whose name says that it holds something else than was asked for."""
         if self._given is Format.AUTO or any(uri == os.path.abspath(each) for each in self._inputs):  # noqa: PTH100
             return True
-        return format_of_name(uri) is self._given
+        return self._mapping is not None or format_of_name(uri) is self._given
 
     def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
         """Start a pass; ``first_line`` numbers the first line of a byte range when the caller knows it."""
@@ -91,5 +102,7 @@ class FileSource:
 
     def _select(self) -> Selection:
         if self._selection is None:
-            self._selection = select(self._inputs, self._deletes)
+            mapping = self._mapping
+            wanted = is_data_name if mapping is None else lambda name: bool(mapping.of(name))
+            self._selection = select(self._inputs, self._deletes, wanted)
         return self._selection

@@ -6,7 +6,7 @@ import glob
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +41,13 @@ class Selection:
     ignored: tuple[str, ...]
 
 
-def select(inputs: Sequence[str | Path], deletes: Sequence[str | Path] = ()) -> Selection:
-    """Find the files that ``inputs`` mean; a file that is met twice is taken once. ``deletes`` are files of deletes.
+def select(
+    inputs: Sequence[str | Path],
+    deletes: Sequence[str | Path] = (),
+    is_data: Callable[[str], bool] = is_data_name,
+) -> Selection:
+    """Find the files that ``inputs`` mean; a file that is met twice is taken once. ``deletes`` are files of deletes;
+    ``is_data`` tells those of folders by name.
 
     A file given by its name is data whatever it is called, unless it is a manifest: that means the files it
     lists. Raises :class:`UsageError` for a path that is not there, is neither file nor folder, or holds
@@ -51,7 +56,7 @@ def select(inputs: Sequence[str | Path], deletes: Sequence[str | Path] = ()) -> 
     """
     if not inputs and not deletes:
         raise UsageError("nothing to load was named; name a file, a folder or a glob")
-    selector = _Selector()
+    selector = _Selector(is_data)
     for each in inputs:
         selector.add(os.fspath(each))
     for each in deletes:
@@ -70,7 +75,13 @@ class Sorted:
     ignored: list[str]
 
 
-def sort_out(uris: Sequence[str], manifests: Sequence[Manifest], *, whole: bool = True) -> Sorted:
+def sort_out(
+    uris: Sequence[str],
+    manifests: Sequence[Manifest],
+    *,
+    whole: bool = True,
+    is_data: Callable[[str], bool] = is_data_name,
+) -> Sorted:
     """Tell the files of one folder apart, by name and by what its manifests say of them.
 
     Raises :class:`IntegrityError` when ``uris`` are a ``whole`` folder and a manifest's files are there in
@@ -81,7 +92,7 @@ def sort_out(uris: Sequence[str], manifests: Sequence[Manifest], *, whole: bool 
         aside.update(uri for file in manifest.errors for uri in beside(manifest, file))
         deleted.update(uri for file in manifest.deleted for uri in beside(manifest, file))
     deletes = [uri for uri in uris if uri in deleted and uri not in aside]
-    data = [uri for uri in uris if _is_data(uri) and uri not in aside and uri not in deleted]
+    data = [uri for uri in uris if _is_data(uri, is_data) and uri not in aside and uri not in deleted]
     taken, gone = set(data), set(deletes)
     for manifest in manifests:
         found, missing = find_output(manifest, taken.__contains__)
@@ -119,7 +130,8 @@ def read_manifest(path: str) -> Manifest | None:
 class _Selector:
     """What was found so far; files by their identity on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_data: Callable[[str], bool] = is_data_name) -> None:
+        self._is_data = is_data
         self.files: dict[tuple[int, int], str] = {}
         self.deletes: dict[tuple[int, int], str] = {}
         self.manifests: dict[str, Manifest] = {}
@@ -159,9 +171,10 @@ class _Selector:
     def _add_folder(self, folder: str, given: str) -> None:
         paths = list(_walk(folder, set()))
         manifests = _manifests_among(paths)
-        found = sort_out(paths, manifests)
+        found = sort_out(paths, manifests, is_data=self._is_data)
         if not found.data and not manifests:
-            raise UsageError(f"{given}: this folder holds nothing to load; looked for {_LOADABLE}")
+            looked = _LOADABLE if self._is_data is is_data_name else "the files that the mapping is for"
+            raise UsageError(f"{given}: this folder holds nothing to load; looked for {looked}")
         self._add_found(found, manifests)
 
     def _add_glob(self, pattern: str) -> None:
@@ -176,7 +189,7 @@ class _Selector:
         manifests = [
             each for folder in sorted({posixpath.dirname(path) for path in paths}) for each in manifests_beside(folder)
         ]
-        found = sort_out(paths, manifests, whole=False)
+        found = sort_out(paths, manifests, whole=False, is_data=self._is_data)
         if found.data or found.deletes:
             self._add_found(found, manifests)
         else:
@@ -250,8 +263,8 @@ def _is_folder(path: str) -> bool:
             return False
 
 
-def _is_data(uri: str) -> bool:
-    return is_data_name(uri) and posixpath.basename(uri).lower() != MANIFEST_NAME
+def _is_data(uri: str, named: Callable[[str], bool]) -> bool:
+    return named(uri) and posixpath.basename(uri).lower() != MANIFEST_NAME
 
 
 def _is_json(data: bytes) -> bool:

@@ -11,12 +11,14 @@ from typing import BinaryIO
 
 from schemas.errors import IntegrityError
 from schemas.formats import Format
+from schemas.mapping.dialect import Dialect
 from schemas.records import Chunk, ChunkKind, Partition
 from sources.bundles import bundle_pieces, survey
 from sources.compressed import Codec, codec_of, inflate
 from sources.content import Content, content_of, is_messages, is_xml
 from sources.digest import BackgroundDigest
 from sources.documents import resource_pieces
+from sources.extracts import extract_pieces, is_parquet, parquet_pieces
 from sources.hl7v2.framing import split_messages
 from sources.line_numbers import LineNumbers
 from sources.lines import BLOCK_BYTES, Piece, count_line_feeds, drop_bom, line_blocks, line_start, split_lines
@@ -26,6 +28,7 @@ from sources.stored import StoredFile, stamp, storage_errors
 from sources.xml_document import document_pieces
 
 _MAGIC_BYTES = 4
+_DENSER = 4  # so many times the rows of FHIR stand in a megabyte of an extract, at least
 
 
 class StoppedError(Exception):
@@ -73,6 +76,9 @@ class Pass:
             yield from self._plain_lines(raw, digest, mark)
             return
         codec = codec_of(raw.read(_MAGIC_BYTES), self._uri)
+        if self._partition.dialect is not None:
+            yield from self._records(raw, codec, digest, self._partition.dialect)
+            return
         if self._partition.deletes and _is_table(self._text(raw, codec).blocks):
             yield from self._table(raw, codec, digest)
             return
@@ -106,6 +112,20 @@ class Pass:
         text = self._text(raw, codec, digest)
         for item, lines in split_lines(text.blocks, self._uri, self._limits, offset=text.offset):
             yield (replace(item, kind=ChunkKind.DELETE) if isinstance(item, Chunk) else item), lines
+
+    def _records(
+        self, raw: BinaryIO, codec: Codec | None, digest: BackgroundDigest, dialect: Dialect
+    ) -> Iterator[Piece]:
+        """The rows of an extract."""
+        raw.seek(0)
+        if is_parquet(raw.read(_MAGIC_BYTES)):
+            for _ in self._disk(raw, 0, None, digest):
+                pass  # its footer, which is read first, stands at its end
+            yield from parquet_pieces(raw, self._uri)
+            return
+        text = self._text(raw, codec, digest)
+        limits = replace(self._limits, chunk_bytes=max(1, self._limits.chunk_bytes // _DENSER))
+        yield from extract_pieces(text.blocks, self._uri, limits, dialect, offset=text.offset)
 
     def _plain_lines(self, raw: BinaryIO, digest: BackgroundDigest, mark: tuple[int, int]) -> Iterator[Piece]:
         """The lines whose first byte lies in the range of the partition."""
@@ -169,15 +189,22 @@ def _is_table(blocks: Iterator[bytes]) -> bool:
 
 
 def plan(
-    file: StoredFile, limits: ReadLimits, *, deletes: bool = False, given: Format = Format.AUTO
+    file: StoredFile,
+    limits: ReadLimits,
+    *,
+    deletes: bool = False,
+    given: Format = Format.AUTO,
+    dialect: Dialect | None = None,
 ) -> list[Partition]:
     """The partitions of a file: byte ranges of equal size for large plain NDJSON, else the whole file.
 
-    ``deletes``: it is one of deletes; ``given``: what the user says that it holds.
+    ``deletes``: it is one of deletes; ``given``: what the user says that it holds; ``dialect`` is that of an extract.
     """
     with storage_errors(file.uri), file.open() as raw:
         size = stamp(raw)[0]
-        whole = Partition(file.uri, size=size, deletes=deletes, format=given)
+        whole = Partition(file.uri, size=size, deletes=deletes, format=given, dialect=dialect)
+        if dialect is not None:
+            return [whole]  # a record may go over many lines, so that no line can be told to begin one
         if codec_of(raw.read(_MAGIC_BYTES), file.uri) is not None or size <= limits.partition_bytes:
             return [whole]
         if given is Format.HL7V2 or (given is Format.AUTO and is_messages(file.uri, _from_start(raw))):

@@ -16,14 +16,17 @@ from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
 from schemas.errors import UsageError
 from schemas.reasons import Reason
-from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable, StagedUnit, total_of
+from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, total_of
+from schemas.staged import StagedTable, StagedUnit
 from schemas.table import Table
 from stores.codes import save_codes
 from stores.commits import number_commit
 from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
+from stores.mappings import save_mapping
 from stores.merge import merge
 from stores.messages import settle_messages
 from stores.patches import merge_patches
+from stores.quarantine import STANDING
 from stores.replays import replace_line, settle
 from stores.sql import files, quoted, text
 from stores.step import Merge
@@ -65,6 +68,8 @@ def commit(
         _findings(connection, unit, report)
         _insert(connection, "unread", _unread(unit, report))
         _kept(connection, unit, report)
+        if unit.mapping is not None:
+            save_mapping(connection, unit.mapping, report.source, report.load_id, now)
         save_codes(connection, unit, report, crosswalk)
         commit_id = number_commit(connection, report, now, len(unit.receipts))
         _insert(connection, "receipt", _receipts(connection, unit, report, now, commit_id))
@@ -208,6 +213,8 @@ def _refused(
             "AND state = 'open' AND uri IN (SELECT unnest(?))",
             [report.source, sorted(set(unit.replayed))],
         )
+    if unit.remapped:
+        _remapped(connection, unit, report, now)
     if not unit.rejections:
         return
     came = f"read_parquet({files(unit.rejections)})"
@@ -219,6 +226,27 @@ def _refused(
         f"INSERT INTO etl.quarantine BY NAME SELECT {text(report.load_id)} AS load_id, "
         f"{text(report.source)} AS source, * , {text(now.isoformat())}::TIMESTAMPTZ AS quarantined_at, "
         f"'open' AS state FROM {came} r ANTI JOIN etl.quarantine q USING (quarantine_id)"
+    )
+
+
+def _remapped(connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, now: datetime) -> None:
+    """Lines of files that are read by another mapping: those that it takes leave the quarantine, those that it refuses,
+    though one before it took them, stand in it again.
+    """
+    came = f"(SELECT quarantine_id FROM read_parquet({files(unit.rejections)}))"
+    of_files = "source = $source AND uri IN (SELECT unnest($uris))"
+    told = {"source": report.source, "uris": sorted(set(unit.remapped))}
+    if unit.rejections:
+        connection.execute(
+            "UPDATE etl.quarantine SET state = 'open', settled_by = NULL, settled_at = NULL "
+            f"WHERE {of_files} AND state = 'replayed' AND quarantine_id IN {came}",
+            told,
+        )
+    left = f" AND quarantine_id NOT IN {came}" if unit.rejections else ""
+    connection.execute(
+        f"UPDATE etl.quarantine SET state = 'replayed', settled_by = $load, settled_at = $now WHERE {of_files} "
+        f"AND state IN {STANDING}{left}",
+        told | {"load": report.load_id, "now": now},
     )
 
 
@@ -334,6 +362,7 @@ def _receipt(receipt: Receipt, report: LoadReport, now: datetime) -> dict[str, o
         "inputs": counts_rows(receipt.inputs),
         "unrouted": receipt.unrouted,
         "routes": receipt.routes,
+        "mapping": receipt.mapping,
     }
 
 

@@ -30,6 +30,7 @@ class Known:
     held: int = 0
     inputs: tuple[tuple[str, int, int], ...] = ()  # messages by type: read, quarantined
     unrouted: int = 0  # messages that no rule took
+    mapping: str | None = None  # hash of what the mapping said of it
 
 
 class Receipts:
@@ -61,15 +62,15 @@ class Receipts:
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
             "coalesce(committed_at < ?, false) OR routes IS DISTINCT FROM ?, load_id, coalesce(held, 0), "
             "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined)), "
-            "coalesce(unrouted, 0) FROM etl.receipt WHERE source = ? ORDER BY as_of",
+            "coalesce(unrouted, 0), mapping FROM etl.receipt WHERE source = ? ORDER BY as_of, committed_at",
             [since, routes, source],
         ).fetchall()
         settled = _settled(connection, source)
-        for size, sha256, as_of, given, resources, again, load_id, held, inputs, unrouted in rows:
+        for size, sha256, as_of, given, resources, again, load_id, held, inputs, unrouted, mapping in rows:
             gone = settled.get((size, sha256, as_of), {})
             counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
             told = tuple((r["t"], r["n"], r["q"]) for r in inputs or ())
-            self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held, told, unrouted)
+            self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held, told, unrouted, mapping)
 
     def may_know(self, size: int) -> bool:
         """False when no partition of this size was ever taken in, so that it need not be hashed to find out."""

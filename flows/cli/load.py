@@ -23,8 +23,8 @@ def load(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders or globs: NDJSON, Bundles, $export folders, HL7 v2, C-CDA; also .gz, .zst. Or one "
-            "https:// address of a FHIR server, whose $export is loaded."
+            help="Files, folders or globs: NDJSON, Bundles, $export folders, HL7 v2, C-CDA, CSV; also .gz, .zst. Or "
+            "one https:// address of a FHIR server, whose $export is loaded."
         ),
     ] = None,
     as_of: Annotated[
@@ -36,8 +36,12 @@ def load(
     format_: Annotated[
         Format, typer.Option("--format", help="What the files hold; auto tells it by their first bytes.")
     ] = Format.AUTO,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="What the columns of CSV, TSV, Parquet are, YAML; needs --format extract. See clinmart map."),
+    ] = None,
     to_fhir: Annotated[
-        Path | None, typer.Option(help="Folder to write the FHIR resources to that HL7 v2 and C-CDA become, as NDJSON.")
+        Path | None, typer.Option(help="Folder to write the FHIR resources to that files of other formats become.")
     ] = None,
     charset: Annotated[
         str | None, typer.Option(help="Character set of HL7 v2 messages that name none, e.g. 8859/1 [default: UTF-8].")
@@ -126,6 +130,7 @@ def load(
     from flows.export_settings import Credentials, ExportSettings, is_far, level_named, must_be_alone
     from flows.settings import LoadSettings, duration
     from sources.crosswalks import read_crosswalk
+    from sources.mapping import read_mapping
     from sources.routes import read_routes
     from transforms.sample import Sampling
 
@@ -137,6 +142,7 @@ def load(
         format=format_,
         charset=charset,
         routes=read_routes(routes) if routes else None,
+        mapping=read_mapping(mapping) if mapping else None,
         to_fhir=to_fhir,
         sampling=Sampling(sample),
         strict=strict,
@@ -186,7 +192,9 @@ def load(
         from sources.files import FileSource
 
         with draining(grace) as drain, watching(quiet=as_json) as watch:
-            source_files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format)
+            source_files = FileSource(
+                inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping
+            )
             report = load_each(source_files, settings, watch, drain, deletes=bool(deletes))
     if as_json:
         typer.echo(json.dumps(report.as_dict() | extra))

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import fetch, listen, load, quarantine, refresh, repair, status, synth, units, view
+from flows.cli import fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
 from schemas.errors import ClinmartError, UsageError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
+app.add_typer(mapping.app, name="map")
 app.add_typer(units.app, name="units")
 
 

@@ -72,6 +72,10 @@ def replay(
     charset: Annotated[
         str | None, typer.Option(help="Character set of HL7 v2 messages that name none, as for their load.")
     ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="What the columns of extracts are, YAML [default: as the last load was told]."),
+    ] = None,
     crosswalk: Annotated[
         list[Path] | None,
         typer.Option(help="ConceptMap or CSV that maps codes, as for the load of these lines; may be given again."),
@@ -92,6 +96,7 @@ def replay(
     from flows.replay import run_replay
     from flows.settings import LoadSettings
     from sources.crosswalks import read_crosswalk
+    from sources.mapping import read_mapping
     from stores.replays import Selection
     from transforms.sample import Sampling
 
@@ -103,6 +108,7 @@ def replay(
         wait=wait,
         zone=zone,
         charset=charset,
+        mapping=read_mapping(mapping) if mapping else None,
         preferred_units=preferred_units,
         crosswalk=read_crosswalk(crosswalk or ()),
     )

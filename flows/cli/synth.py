@@ -23,10 +23,13 @@ def synth(
     types: Annotated[str | None, typer.Option(help="Only these resource types, e.g. Patient,Observation.")] = None,
     compress: Annotated[str | None, typer.Option(help="Compress the files: gz or zst.")] = None,
     bundles: Annotated[bool, typer.Option("--bundles", help="One FHIR Bundle per patient instead of NDJSON.")] = False,
+    extracts: Annotated[
+        bool, typer.Option("--extracts", help="A lab's CSV, OMOP and Clarity-like tables instead of FHIR.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write coherent synthetic FHIR R4: made up, so free to share, and the same for the same seed."""
-    from sources.synth import SynthPlan, write_bundles, write_synth
+    from sources.synth import SynthPlan, write_bundles, write_extracts, write_synth
 
     if size is not None and patients is not None:
         raise UsageError("give --patients or --size, not both")
@@ -41,9 +44,15 @@ def synth(
         types=None if types is None else set(types.split(",")),
         compress=cast(Literal["gz", "zst"] | None, compress),
     )
-    if bundles:
+    if extracts:
+        if size is not None or bundles:
+            raise UsageError("--extracts goes with --patients, and neither with --size nor with --bundles")
+        rows = write_extracts(plan, folder)
+        written = sum((folder / name).stat().st_size for name in rows)
+        made: dict[str, object] = {"rows": sum(rows.values()), "files": len(rows), "bytes": written, "lines": rows}
+    elif bundles:
         files = write_bundles(plan, folder)
-        made: dict[str, object] = {"files": len(files), "bytes": sum(f.stat().st_size for f in files)}
+        made = {"files": len(files), "bytes": sum(f.stat().st_size for f in files)}
     else:
         report = write_synth(plan, folder)
         made = {"resources": sum(report.lines.values()), "files": len(report.files), "bytes": report.bytes}
@@ -51,7 +60,7 @@ def synth(
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **made}))
     else:
-        shown = ", ".join(f"{made[key]:,} {key}" for key in ("resources", "files", "bytes") if key in made)
+        shown = ", ".join(f"{made[key]:,} {key}" for key in ("resources", "rows", "files", "bytes") if key in made)
         typer.echo(f"{shown} in {folder}")
 
 

@@ -5,6 +5,7 @@ second are cut to microseconds, never rounded. A leap second (`:60`) is the firs
 those of the proleptic Gregorian calendar, years 1 to 9999.
 """
 
+from transforms.times.bracketed import bracketed_times
 from transforms.times.clock import fhir_clocks
 from transforms.times.columns import FIELDS
 from transforms.times.fhir import fhir_times
@@ -12,4 +13,4 @@ from transforms.times.flags import raised
 from transforms.times.hl7v2 import hl7v2_times
 from transforms.times.local import local_times
 
-__all__ = ["FIELDS", "fhir_clocks", "fhir_times", "hl7v2_times", "local_times", "raised"]
+__all__ = ["FIELDS", "bracketed_times", "fhir_clocks", "fhir_times", "hl7v2_times", "local_times", "raised"]

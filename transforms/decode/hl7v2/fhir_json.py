@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 import polars as pl
@@ -17,6 +18,7 @@ _MINUTE, _SECOND = 12, 14  # characters of a DTM up to the minute and up to the 
 _WITH_CLOCK = ("minute", "second", "fraction")
 
 Json = dict[str, object]
+Written: TypeAlias = Callable[[pl.Series, str | None], dict[str, dict[str, str | None]]]
 
 
 def fhir_lines(made: Made, zone: str | None) -> Iterator[bytes]:
@@ -31,12 +33,20 @@ def fhir_lines(made: Made, zone: str | None) -> Iterator[bytes]:
     yield from resource_lines(made.resource_type, made.frame.select(columns).to_dicts(), made.assumed, zone)
 
 
-def resource_lines(kind: str, rows: Sequence[Json], assumed: Mapping[str, object], zone: str | None) -> Iterator[bytes]:
-    """Resources of one type whose times are the text of a DTM, as :func:`fhir_lines` writes them."""
+def resource_lines(
+    kind: str,
+    rows: Sequence[Json],
+    assumed: Mapping[str, object],
+    zone: str | None,
+    written: Written | None = None,
+) -> Iterator[bytes]:
+    """Resources of one type as :func:`fhir_lines` writes them; their times are the text of a DTM, or what ``written``
+    makes a date, a dateTime and an instant of, in a zone.
+    """
     texts: set[str] = set()
     for row in rows:
         _find_moments(row, kind, texts)
-    moments = _written(pl.Series(sorted(texts), dtype=pl.String), zone)
+    moments = (written or _written)(pl.Series(sorted(texts), dtype=pl.String), zone)
     for row in rows:
         resource = _clean(row, kind, moments) or {}
         _assume(resource, kind, assumed)
