@@ -41,6 +41,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.times
 	$(BIN)/python -m benchmarks.units
 	$(BIN)/python -m benchmarks.codes
+	$(BIN)/python -m benchmarks.hl7v2
 	$(BIN)/python -m benchmarks.mllp
 	$(BIN)/python -m benchmarks.merge
 	$(BIN)/python -m benchmarks.ccda

@@ -19,7 +19,8 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.load import load_once
-from schemas.records import Counts, LoadReport, Partition, Receipt, StagedTable, StagedUnit
+from schemas.records import Counts, LoadReport, Partition, Receipt
+from schemas.staged import StagedTable, StagedUnit
 from schemas.tables import all_tables
 from sources.synth import SynthPlan, write_synth
 from stores.commit import commit

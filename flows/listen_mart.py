@@ -18,7 +18,8 @@ from flows.listen_commit import Message, Outcome, Taken
 from flows.listen_judge import Judge, Refusal, problem_of
 from flows.listen_report import ListenReport
 from flows.listen_rows import RowMaker
-from flows.session import LoadSession, open_session
+from flows.opening import open_session
+from flows.session import LoadSession
 from flows.settings import LoadSettings
 from schemas.charsets import codec_named
 from schemas.errors import ClinmartError, StorageError

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from flows.listen_judge import Judge, message_chunk
 from flows.listen_stager import Stager
 from flows.session import LoadSession
-from flows.worker import StagedChunk
 from schemas.errors import ClinmartError
+from schemas.staged import StagedChunk
 from stores.messages import Unsettled, unsettled
 
 _LOG = logging.getLogger(__name__)

@@ -12,9 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
 
-from flows.worker import StagedChunk, Worker
+from flows.worker import Worker
 from schemas.errors import TryAgainError
 from schemas.records import Chunk, Rejection
+from schemas.staged import StagedChunk
 
 _NICE = 10
 _PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies

@@ -18,14 +18,15 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.opening import open_session
 from flows.routed import settings_by_source, summed
-from flows.session import LoadSession, Read, open_session
+from flows.session import LoadSession, Read
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk
 from schemas.errors import ClinmartError, IntegrityError, UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
 from schemas.records import DISPOSITIONS, LoadReport, Partition
+from schemas.staged import StagedChunk
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from sources.mapping import read_mapping

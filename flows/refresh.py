@@ -11,14 +11,16 @@ from pathlib import Path
 import duckdb
 
 from flows.drain import Drain
+from flows.opening import open_session_of
 from flows.runner import read_all
-from flows.session import LoadSession, Read, open_session_of, receipt_name
+from flows.session import LoadSession, Read, receipt_name
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk, Worker
+from flows.worker import Worker
 from schemas.errors import ClinmartError, StorageError, UsageError
 from schemas.formats import Format
 from schemas.lateness import Lateness
-from schemas.records import Chunk, Counts, Partition, StagedUnit
+from schemas.records import Chunk, Counts, Partition
+from schemas.staged import StagedChunk, StagedUnit
 from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.manifest import Manifest

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from flows.session import LoadSession, open_session
+from flows.opening import open_session
+from flows.session import LoadSession
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk
 from schemas.errors import UsageError
 from schemas.mapping.mapping import Mapping
 from schemas.reasons import Reason
 from schemas.records import Attempt, Chunk, ChunkKind, Counts, LoadReport, Rejection
+from schemas.staged import StagedChunk
 from sources.content import is_xml
 from sources.mapping import parse_mapping
 from stores.mappings import kept_mappings

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from flows.drain import Drain
-from flows.session import LoadSession, Read, open_session
+from flows.opening import open_session
+from flows.session import LoadSession, Read
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk
 from schemas.errors import IntegrityError
 from schemas.records import Chunk, ChunkKind, LoadReport, Partition
+from schemas.staged import StagedChunk
 from sources.arriving import Arriving
 from sources.source import Reading, Source
 from stores.tail import TailReceipt
@@ -47,7 +48,7 @@ def run_load(
     lost: Sequence[TailReceipt] = (),
 ) -> LoadReport:
     """Load everything a source has into the mart; the report says what became of every line. ``lost``: see
-    :func:`flows.session.open_session`.
+    :func:`flows.opening.open_session`.
 
     A load that is drained reads no further, commits the partitions that it has read whole, and reports `drained`; the
     same load again takes up there.

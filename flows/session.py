@@ -6,42 +6,36 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import duckdb
 
 from flows.cursors import cursors, whole_exports
-from flows.fhir_files import make_folder, place_fhir
-from flows.preferred_units import read_preferred_units
-from flows.settings import LoadSettings, cache_folder, new_load_id
-from flows.worker import StagedChunk, Worker
+from flows.fhir_files import place_fhir
+from flows.settings import LoadSettings
+from flows.worker import Worker
 from schemas.charsets import codec_named
 from schemas.errors import StorageError
 from schemas.lateness import Lateness, LatePolicy
 from schemas.mapping.numbered import Numbered
-from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, StagedUnit, total_of
+from schemas.records import Attempt, Counts, LoadReport, Partition, Receipt, total_of
+from schemas.staged import StagedChunk, StagedUnit
 from schemas.tables import all_tables, tables_by_type
 from schemas.view_table import ViewTable
 from sources.manifest import Manifest
 from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
 from stores.exports import move_export
-from stores.lock import loader_lock
-from stores.mappings import numbered
 from stores.mart import Mart
 from stores.overview import table_rows
 from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
-from stores.replays import replace_line, replaceable
-from stores.staging import Stage, clean_staging
-from stores.tail import TailReceipt
-from stores.views import views_of
-from stores.watermarks import late_before, settle
+from stores.replays import replace_line
+from stores.staging import Stage
+from stores.watermarks import settle
 from transforms.extracts import ExtractOptions
 from transforms.messages import MessageOptions
 from transforms.sample import Sampling
@@ -75,7 +69,7 @@ class Before:
 
 
 class LoadSession:
-    """The state of one load; use :func:`open_session`."""
+    """The state of one load; use :func:`flows.opening.open_session`."""
 
     def __init__(
         self,
@@ -233,25 +227,8 @@ class LoadSession:
         counts: dict[str, Counts] = {}
         unit = self._unit
         for chunk in chunks:
-            unit.tables += chunk.tables
+            unit.take(chunk)
             self._patched.update(staged.table for staged in chunk.tables if staged.patches)
-            unit.deletes += chunk.deletes
-            unit.views += chunk.views
-            unit.views_refused += chunk.views_refused
-            unit.rejections += chunk.rejections
-            unit.findings += chunk.findings
-            unit.codes += chunk.codes
-            unit.segments += chunk.segments
-            unit.sections += chunk.sections
-            unit.fhir += chunk.fhir
-            for kind, rows in chunk.sampled.items():
-                unit.sampled[kind] = unit.sampled.get(kind, 0) + rows
-            for place, rows in chunk.unread.items():
-                unit.unread[place] = unit.unread.get(place, 0) + rows
-            for kind, rows in chunk.late.items():
-                unit.late[kind] = unit.late.get(kind, 0) + rows
-            for kind, at in chunk.latest.items():
-                unit.latest[kind] = max(at, unit.latest.get(kind, at))
             for name, one in chunk.counts.items():
                 counts.setdefault(name, Counts()).add(one)
         unit.rows += sum(c.read for c in counts.values())
@@ -264,7 +241,7 @@ class LoadSession:
 
     def commit(self) -> None:
         """Bring what was added into the mart, in one transaction; StorageError when it was rolled back."""
-        if self._unit.receipts or self._unit.heard is not None:
+        if not self._unit.is_empty:
             with self.connect() as connection:
                 self._bring_in(connection)
 
@@ -336,9 +313,7 @@ class LoadSession:
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit, self._unit = self._unit, StagedUnit()
         unit.replaces, unit.mapping = self._replaces, self._mapping
-        if not (unit.receipts or unit.attempts or unit.heard is not None) or (
-            self.settings.strict and self.report.status == "drained"
-        ):
+        if unit.is_empty or (self.settings.strict and self.report.status == "drained"):
             return
         if self.settings.strict and (unit.rejections or self.report.refused):
             self.report.status = "failed"
@@ -363,70 +338,6 @@ class LoadSession:
         self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes + kept)
 
 
-_Session = TypeVar("_Session", bound=LoadSession)
-
-
 def receipt_name(partition: Partition, digest: bytes) -> bytes:
     """Under which the receipt of a partition is kept: the same bytes mean something else in a file of deletes."""
     return hashlib.sha256(b"deletes" + digest).digest() if partition.deletes else digest
-
-
-@contextmanager
-def open_session(settings: LoadSettings, kind: str = "load", lost: Sequence[TailReceipt] = ()) -> Iterator[LoadSession]:
-    """A session of a load; see :func:`open_session_of`."""
-    with open_session_of(LoadSession, settings, kind, lost) as session:
-        yield session
-
-
-@contextmanager
-def open_session_of(
-    of_kind: type[_Session], settings: LoadSettings, kind: str, lost: Sequence[TailReceipt] = ()
-) -> Iterator[_Session]:
-    """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
-
-    ``kind`` is what `etl.load` calls it. ``lost`` are partitions of a mart under repair, to be read again with the time
-    that they had. Raises LockedError, StorageError or UsageError when the mart cannot be had, IntegrityError when it
-    lost work.
-    """
-    now = datetime.now(UTC)
-    preferred = read_preferred_units(settings.preferred_units)
-    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
-    report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
-    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost), moulds=cache_folder())
-    with ExitStack() as stack:
-        mart.must_be_possible()
-        if settings.to_fhir is not None:
-            make_folder(settings.to_fhir)
-        stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
-        making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
-        new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
-        made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
-        new = new and settings.replaces is None
-        before = _nothing_before(settings) if new else _before(made, mart, settings, lost)
-        clean_staging(settings.mart)
-        stage = Stage(settings.mart, report.load_id)
-        stack.callback(stage.close)
-        yield of_kind(settings, mart, stage, report, before, preferred, made.result)
-
-
-def _nothing_before(settings: LoadSettings) -> Before:
-    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
-
-
-def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | None) -> Numbered | None:
-    return None if settings.mapping is None else numbered(connection, settings.source, settings.mapping)
-
-
-def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
-    made.result()
-    with mart.connect(wait=settings.wait) as connection:
-        mart.note(connection)
-        views = views_of(connection)
-        newest = max((view.added_at for view in views), default=None)
-        return Before(
-            Receipts(connection, settings.source, newest, lost, settings.routes.digest if settings.routes else None),
-            views,
-            settings.replaces and replaceable(connection, settings.replaces, settings.source),
-            late_before(connection, settings.source, settings.lateness),
-            _numbered(settings, connection),
-        )

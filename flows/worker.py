@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.crosswalk import Crosswalk
 from schemas.formats import Format
 from schemas.lateness import Lateness
-from schemas.records import Chunk, ChunkKind, Counts, OversizedLine, Rejection, StagedTable, total_of
+from schemas.records import Chunk, ChunkKind, OversizedLine, Rejection
+from schemas.staged import StagedChunk, together
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
@@ -31,74 +30,6 @@ from transforms.sample import Sampler, Sampling
 from transforms.units.harmonise import Harmoniser
 
 Placed = Callable[[Sequence[Rejection]], list[Rejection]]
-
-
-@dataclass(slots=True)
-class StagedChunk:
-    """What is left of a chunk once its rows are staged: names of files and counts."""
-
-    tables: list[StagedTable] = field(default_factory=list)
-    deletes: list[StagedTable] = field(default_factory=list)
-    views: list[StagedTable] = field(default_factory=list)
-    views_refused: Counter[str] = field(default_factory=Counter)
-    rejections: list[str] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-    parts: list[dict[str, Counts]] = field(default_factory=list)  # counts of each chunk
-    unread: dict[tuple[str, str], int] = field(default_factory=dict)
-    sampled: dict[str, int] = field(default_factory=dict)
-    codes: list[str] = field(default_factory=list)
-    segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
-    sections: list[str] = field(default_factory=list)  # Parquet files of parts of documents that are kept as they came
-    fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
-    inputs: list[dict[str, Counts]] = field(default_factory=list)  # messages and documents of each chunk, by type
-    unrouted: list[int] = field(default_factory=list)  # of each chunk, messages that no rule takes
-    held: list[int] = field(default_factory=list)  # of each chunk, late lines that are not let in
-    late: dict[str, int] = field(default_factory=dict)
-    latest: dict[str, datetime] = field(default_factory=dict)
-
-    @property
-    def paths(self) -> list[str]:
-        """All files of the chunk."""
-        rows = [t.path for t in (*self.tables, *self.deletes, *self.views)] + [path for _, path in self.fhir]
-        return rows + self.rejections + self.findings + self.codes + self.segments + self.sections
-
-    @property
-    def counts(self) -> dict[str, Counts]:
-        """Counts by resource type, over all chunks that were staged together."""
-        return total_of(self.parts)
-
-    def only(self, chunks: slice) -> StagedChunk:
-        """The share of some of the chunks: their counts, and with the first chunk the files of all."""
-        parts, inputs, held, unrouted = (
-            self.parts[chunks],
-            self.inputs[chunks],
-            self.held[chunks],
-            self.unrouted[chunks],
-        )
-        if chunks.start == 0:
-            return replace(self, parts=parts, inputs=inputs, held=held, unrouted=unrouted)
-        return StagedChunk(parts=parts, inputs=inputs, held=held, unrouted=unrouted)
-
-
-def together(staged: Sequence[StagedChunk]) -> StagedChunk:
-    """Chunks that were staged one after the other, as one."""
-    made = StagedChunk()
-    lists = ("tables", "deletes", "views", "rejections", "findings", "codes", "segments", "sections", "fhir")
-    for one in staged:
-        for name in (*lists, "held", "unrouted"):
-            getattr(made, name).extend(getattr(one, name))
-        made.parts += one.parts
-        made.inputs += one.inputs or [{} for _ in one.parts]
-        made.views_refused += one.views_refused
-        for place, rows in one.unread.items():
-            made.unread[place] = made.unread.get(place, 0) + rows
-        for kind, rows in one.sampled.items():
-            made.sampled[kind] = made.sampled.get(kind, 0) + rows
-        for kind, rows in one.late.items():
-            made.late[kind] = made.late.get(kind, 0) + rows
-        for kind, at in one.latest.items():
-            made.latest[kind] = max(at, made.latest.get(kind, at))
-    return made
 
 
 def _format(chunk: Chunk) -> Format:

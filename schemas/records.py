@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +13,6 @@ import polars as pl
 
 from schemas.formats import Format
 from schemas.mapping.dialect import Dialect
-from schemas.mapping.numbered import Numbered
 from schemas.reasons import Reason
 
 DISPOSITIONS = ("applied", "superseded", "duplicate", "quarantined", "suppressed")
@@ -299,48 +297,3 @@ class Receipt:
     unrouted: int = 0  # of them, those that no rule took
     routes: str | None = None  # hash of the rules that routed them
     mapping: str | None = None  # hash of what the mapping says of an extract
-
-
-@dataclass(frozen=True, slots=True)
-class StagedTable:
-    """One Parquet file of checked rows; columns that are null in all of them are left out."""
-
-    table: str
-    path: str
-    rows: int
-    columns: tuple[str, ...]
-    types: tuple[str, ...] = ()  # of deletes: the resource types among them
-    patches: bool = False  # its rows say only what changed
-    repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
-
-
-@dataclass(slots=True)
-class StagedUnit:
-    """What one commit brings into the mart: files of rows, of rejections and of findings, and receipts."""
-
-    tables: list[StagedTable] = field(default_factory=list)
-    deletes: list[StagedTable] = field(default_factory=list)  # deletes of any types
-    views: list[StagedTable] = field(default_factory=list)  # rows of the mart's views
-    views_refused: Counter[str] = field(default_factory=Counter)  # lines by the view that refused them
-    rejections: list[str] = field(default_factory=list)  # Parquet files
-    findings: list[str] = field(default_factory=list)  # Parquet files
-    receipts: list[Receipt] = field(default_factory=list)
-    unread: dict[tuple[str, str], int] = field(default_factory=dict)  # (type, path) -> sampled rows that have it
-    sampled: dict[str, int] = field(default_factory=dict)  # type -> rows sampled
-    codes: list[str] = field(default_factory=list)  # Parquet files of CODE_COUNTS
-    segments: list[str] = field(default_factory=list)  # Parquet files of HL7 v2 segments that are kept as they came
-    sections: list[str] = field(default_factory=list)  # Parquet files of parts of documents that are kept as they came
-    fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
-    attempts: list[Attempt] = field(default_factory=list)  # a replay's, which has no receipts
-    refused_again: dict[str, Counts] = field(default_factory=dict)  # quarantined lines of what has no receipt, by type
-    inputs: dict[str, Counts] = field(default_factory=dict)  # messages of a listener by type
-    unrouted: int = 0  # of them, those that no rule took
-    heard: int | None = None  # the greatest number among a listener's messages, whose rows these are
-    replaces: str | None = None  # the quarantined line that this unit's only line corrects
-    latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
-    late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
-    mapping: Numbered | None = None  # what explained the extracts among the files
-    remapped: list[str] = field(default_factory=list)  # files that another mapping explained before
-    replayed: list[str] = field(default_factory=list)  # files whose late lines are taken in after all
-    bytes: int = 0
-    rows: int = 0

@@ -9,7 +9,8 @@ import polars as pl
 
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.crosswalk import Crosswalk
-from schemas.records import LoadReport, StagedUnit
+from schemas.records import LoadReport
+from schemas.staged import StagedUnit
 from stores.quarantine import records
 from stores.sql import files, quoted, text
 

@@ -16,7 +16,8 @@ from schemas.crosswalk import Crosswalk
 from schemas.dtypes import polars_dtype
 from schemas.errors import UsageError
 from schemas.reasons import Reason
-from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, StagedTable, StagedUnit, total_of
+from schemas.records import VIEW_CHECK, Counts, LoadReport, Receipt, total_of
+from schemas.staged import StagedTable, StagedUnit
 from schemas.table import Table
 from stores.codes import save_codes
 from stores.commits import number_commit

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import polars as pl
 
 from schemas.canonical_json import canonical
-from schemas.records import Counts, StagedUnit
+from schemas.records import Counts
+from schemas.staged import StagedUnit
 from schemas.table import TIMELESS
 from stores.step import STAGE_ROW
 

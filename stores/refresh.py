@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from schemas.records import LoadReport, StagedUnit
+from schemas.records import LoadReport
+from schemas.staged import StagedUnit
 from schemas.table import IDENTITY, Table
 from schemas.view_table import ViewTable
 from stores.commits import number_commit

@@ -18,7 +18,8 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import StorageError
-from schemas.records import Rejection, StagedTable
+from schemas.records import Rejection
+from schemas.staged import StagedTable
 from stores.ddl import TOMBSTONE
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE

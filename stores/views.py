@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import duckdb
 
 from schemas.errors import UsageError
-from schemas.records import VIEW_CHECK, StagedUnit
+from schemas.records import VIEW_CHECK
+from schemas.staged import StagedUnit
 from schemas.table import Column
 from schemas.view_table import VIEW_IDENTITY, ViewTable
 from stores.ddl import RESOURCE_TABLE, create_table

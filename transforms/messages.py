@@ -73,7 +73,7 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
         made = [] if alike.kept else made_of(segments)
         told = {number for rows in made for number in rows.frame["message"].unique()}
         while made:  # what was worked on is let go, for it is wide
-            _rows(work, made.pop(), alike.zone, result)
+            _rows(work, made.pop(0), alike.zone, result)
         _keep_segments(work, segments, told, result)
         _tell_of_charsets(work, segments, result)
     _count_inputs(work, result)

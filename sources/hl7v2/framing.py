@@ -27,6 +27,7 @@ from sources.lines import Piece
 from sources.oversized import HEAD_BYTES, LongLine
 from sources.source import ReadLimits
 
+_SHARE = 2  # a chunk of messages is cut at this part of `chunk_bytes`: its rows take several times what it has in bytes
 _KEPT = LOOK_BACK + NAME_LENGTH + 1  # bytes of a long message that may belong to the mark after it
 
 
@@ -57,7 +58,8 @@ class MessageCutter:
         self._line = line
         self._held: list[bytes] = []
         self._size = 0
-        self._wanted = limits.chunk_bytes
+        self._chunk_bytes = -(-limits.chunk_bytes // _SHARE)
+        self._wanted = self._chunk_bytes
         self._long: LongLine | None = None  # a message, or other bytes, too long to be held
         self._long_reason = Reason.LINE_TOO_LONG
         self._after_return = False  # the bytes given away end with a carriage return
@@ -138,7 +140,7 @@ class MessageCutter:
     def _keep(self, data: bytes) -> None:
         self._held, self._size = [data], len(data)
         # Twice as much each time, so that a long message is not searched again with every block.
-        self._wanted = max(self._limits.chunk_bytes, min(2 * self._size, self._limits.line_bytes + _KEPT + 1))
+        self._wanted = max(self._chunk_bytes, min(2 * self._size, self._limits.line_bytes + _KEPT + 1))
         if self._long is not None:
             self._wanted = self._size + 1
 

@@ -15,9 +15,10 @@ from flows.drain import Drain
 from flows.listen import Address, ListenLimits, run_listen
 from flows.listen_commit import BatchLimits, Committer, Message, Outcome, Taken
 from flows.listen_report import ListenReport
-from flows.worker import StagedChunk, Worker
+from flows.worker import Worker
 from schemas.errors import ClinmartError
 from schemas.records import Chunk, Rejection
+from schemas.staged import StagedChunk
 from sources.mllp.framer import Frame, Framer, framed
 from sources.mllp.limits import MllpLimits
 from transforms.acknowledge.conditions import Condition, Problem

@@ -18,13 +18,14 @@ from flows.listen_mart import MartCommitter, open_committer
 from flows.listen_report import ListenReport
 from flows.listen_rows import RowMaker
 from flows.listen_stager import Stager
+from flows.opening import open_session
 from flows.runner import run_load
-from flows.session import LoadSession, open_session
+from flows.session import LoadSession
 from flows.settings import LoadSettings
-from flows.worker import StagedChunk
 from schemas.errors import StorageError, TryAgainError
 from schemas.reasons import Reason
 from schemas.records import Chunk
+from schemas.staged import StagedChunk
 from sources.files import FileSource
 from stores.mart import Mart
 from stores.overview import overview

@@ -43,6 +43,7 @@ def older() -> Iterator[None]:
     tables = [_narrow(table) for table in all_tables()]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("flows.session.all_tables", lambda: tables)
+        patched.setattr("flows.opening.all_tables", lambda: tables)
         patched.setattr("flows.session.tables_by_type", lambda: {t.resource_type: t for t in tables})
         yield
 

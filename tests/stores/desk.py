@@ -18,7 +18,8 @@ from typing import TypeAlias
 import duckdb
 import polars as pl
 
-from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
+from schemas.records import Counts, LoadReport, Partition, Receipt
+from schemas.staged import StagedUnit
 from schemas.table import TIMELESS
 from schemas.tables.medication import MEDICATION
 from stores.commit import commit

@@ -11,7 +11,8 @@ import pytest
 
 import stores.commit as subject
 from schemas.bookkeeping import BOOKKEEPING
-from schemas.records import Rejection, StagedUnit
+from schemas.records import Rejection
+from schemas.staged import StagedUnit
 from stores.commit import commit
 from stores.staging import Stage
 from tests.stores.desk import T0, TYPES, Desk, Version, at, staged

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.records import Rejection, StagedUnit
+from schemas.records import Rejection
+from schemas.staged import StagedUnit
 from stores.commit import commit
 from stores.quarantine import by_reason, entries, entry
 from stores.staging import Stage

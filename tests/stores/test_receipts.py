@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from schemas.records import Counts, Partition, Receipt, StagedUnit
+from schemas.records import Counts, Partition, Receipt
+from schemas.staged import StagedUnit
 from stores.commit import commit
 from stores.receipts import Receipts
 from tests.stores.desk import TYPES, Desk, at

@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from schemas.records import Counts, LoadReport, Partition, Receipt, StagedUnit
+from schemas.records import Counts, LoadReport, Partition, Receipt
+from schemas.staged import StagedUnit
 from schemas.tables.patient import PATIENT
 from stores.commit import commit
 from stores.ddl import statements

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.listen_judge import message_chunk
-from flows.session import LoadSession, open_session
+from flows.opening import open_session
+from flows.session import LoadSession
 from flows.settings import LoadSettings
 from tests.flows.listening import now
 from transforms.decode.hl7v2.forms import KnownForms, forms_of

@@ -1,0 +1,91 @@
+"""Takes hold of a mart for a load: lock, staging area, and what the mart says before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import duckdb
+
+from flows.fhir_files import make_folder
+from flows.preferred_units import read_preferred_units
+from flows.session import Before, LoadSession
+from flows.settings import LoadSettings, cache_folder, new_load_id
+from schemas.mapping.numbered import Numbered
+from schemas.records import LoadReport
+from schemas.tables import all_tables
+from stores.lock import loader_lock
+from stores.mappings import numbered
+from stores.mart import Mart
+from stores.receipts import Receipts
+from stores.replays import replaceable
+from stores.staging import Stage, clean_staging
+from stores.tail import TailReceipt
+from stores.views import views_of
+from stores.watermarks import late_before
+
+_Session = TypeVar("_Session", bound=LoadSession)
+
+
+@contextmanager
+def open_session(settings: LoadSettings, kind: str = "load", lost: Sequence[TailReceipt] = ()) -> Iterator[LoadSession]:
+    """A session of a load; see :func:`open_session_of`."""
+    with open_session_of(LoadSession, settings, kind, lost) as session:
+        yield session
+
+
+@contextmanager
+def open_session_of(
+    of_kind: type[_Session], settings: LoadSettings, kind: str, lost: Sequence[TailReceipt] = ()
+) -> Iterator[_Session]:
+    """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
+
+    ``kind`` is what `etl.load` calls it. ``lost`` are partitions of a mart under repair, to be read again with the time
+    that they had. Raises LockedError, StorageError or UsageError when the mart cannot be had, IntegrityError when it
+    lost work.
+    """
+    now = datetime.now(UTC)
+    preferred = read_preferred_units(settings.preferred_units)
+    report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
+    report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
+    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost), moulds=cache_folder())
+    with ExitStack() as stack:
+        mart.must_be_possible()
+        if settings.to_fhir is not None:
+            make_folder(settings.to_fhir)
+        stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
+        making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
+        new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
+        made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
+        new = new and settings.replaces is None
+        before = _nothing_before(settings) if new else _before(made, mart, settings, lost)
+        clean_staging(settings.mart)
+        stage = Stage(settings.mart, report.load_id)
+        stack.callback(stage.close)
+        yield of_kind(settings, mart, stage, report, before, preferred, made.result)
+
+
+def _nothing_before(settings: LoadSettings) -> Before:
+    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
+
+
+def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | None) -> Numbered | None:
+    return None if settings.mapping is None else numbered(connection, settings.source, settings.mapping)
+
+
+def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
+    made.result()
+    with mart.connect(wait=settings.wait) as connection:
+        mart.note(connection)
+        views = views_of(connection)
+        newest = max((view.added_at for view in views), default=None)
+        return Before(
+            Receipts(connection, settings.source, newest, lost, settings.routes.digest if settings.routes else None),
+            views,
+            settings.replaces and replaceable(connection, settings.replaces, settings.source),
+            late_before(connection, settings.source, settings.lateness),
+            _numbered(settings, connection),
+        )
