@@ -197,7 +197,8 @@ def _must_suit(nodes: Nodes, node: yaml.Node, target: Target, expression: Expres
     numeric = target.value in (Value.NUMBER, Value.INTEGER, Value.RESULT)
     if not numeric and (expression.thousands or expression.decimal != "."):
         nodes.fault(node, f"{target.name} is no number: leave out decimal and thousands")
-    if not target.codes or target.value is not Value.TEXT:
+    allowed = {Value.TEXT: target.codes, Value.TYPE: target.types}.get(target.value, ())
+    if not allowed:
         return
     origin = expression.origin
     given = [origin.text] if hasattr(origin, "text") and expression.lookup is None else []
@@ -205,6 +206,6 @@ def _must_suit(nodes: Nodes, node: yaml.Node, target: Target, expression: Expres
         given = [meant for _, meant in expression.lookup.entries]
         given += [expression.lookup.otherwise] if expression.lookup.otherwise is not None else []
     for code in given:
-        if code not in target.codes:
-            known = ", ".join(target.codes[:20]) + (", ..." if len(target.codes) > 20 else "")
-            nodes.fault(node, f"{target.name} cannot be {code!r}{hint(code, target.codes)}; it is one of {known}")
+        if code not in allowed:
+            known = ", ".join(allowed[:20]) + (", ..." if len(allowed) > 20 else "")
+            nodes.fault(node, f"{target.name} cannot be {code!r}{hint(code, allowed)}; it is one of {known}")

@@ -80,6 +80,7 @@ class _Entry:
         self._targets = targets_of(tables[table])
         self._found = guess_targets(table, sample.columns) if table in WORDS else {}
         self._used: set[str] = set()
+        self._unit = self._found.pop("value_unit", None)  # of the value, and of its normal range
 
     def lines(self) -> Iterator[str]:
         """Keys, time of change, columns, and what is left."""
@@ -182,7 +183,7 @@ class _Entry:
             yield f"      # {name}: {{column: {_quoted(column)}, lookup: {{{_quoted(unknown[0])}: CODE}}}}"
 
     def _number(self, name: str, target: Target, column: str) -> Iterator[str]:
-        unit = self._found.get(f"{name.removesuffix('_number')}_unit") if name.startswith("value") else None
+        unit = self._unit if name.startswith(("value", "reference_range")) else None
         marks = self._profiles[column].number
         self._used.add(column)
         if marks is None and target.value is Value.NUMBER:
@@ -190,10 +191,9 @@ class _Entry:
             yield f"      # {name}: {_quoted(column)}"
             return
         decimal, thousands = marks or (".", "")
-        more = f", unit: {_quoted(unit)}" if unit is not None and unit not in self._used else ""
-        if unit is not None and more:
+        more = f", unit: {_quoted(unit)}" if unit is not None else ""
+        if unit is not None:
             self._used.add(unit)
-            del self._found[f"{name.removesuffix('_number')}_unit"]
         spelt = (f', decimal: "{decimal}"' if decimal != "." else "") + (
             f', thousands: "{thousands}"' if thousands else ""
         )

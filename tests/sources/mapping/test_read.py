@@ -121,6 +121,7 @@ GOOD = """files:
         ("code: B", "value: B\n      value_text: C", 7, "fills what value fills"),
         ("code: B", "value: {column: B, decimal: ',', thousands: ','}", 6, "both ','"),
         ("code: B", "subject_id: B", 6, "give subject_type too"),
+        ("code: B", "subject_id: B\n      subject_type: {constant: Grup}", 7, "did you mean Group?"),
         ("    id: A\n", "    id: A\n    delimiter: ab\n", 5, "one ASCII character"),
         ("    id: A\n", "    id: A\n    encoding: utf-9\n", 5, "no character set"),
         ("    id: A\n", "    id: A\n    header: [A, A]\n", 5, "the same name"),
