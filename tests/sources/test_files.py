@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import IntegrityError, StorageError
+from schemas.errors import IntegrityError, StorageError, UsageError
 from schemas.records import Chunk, OversizedLine
 from sources.files import FileSource
 from sources.source import ReadLimits
