@@ -49,8 +49,8 @@ class FileSource:
         for each in inputs if given is Format.AUTO else ():
             if is_table_name(str(each)):
                 raise UsageError(
-                    f"{each} is a table, of which only a mapping can say what its columns are: `clinmart map init {each}`"
-                    " drafts one, and --format extract --mapping FILE loads by it"
+                    f"{each} is a table, of which only a mapping can say what its columns are: "
+                    f"`clinmart map init {each}` drafts one, and --format extract --mapping FILE loads by it"
                 )
         self._inputs = tuple(inputs)
         self._deletes = tuple(deletes)
