@@ -24,7 +24,7 @@ from stores.commits import number_commit
 from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
 from stores.mappings import save_mapping
 from stores.merge import merge
-from stores.messages import settle_messages
+from stores.messages import accept_messages, settle_messages
 from stores.patches import merge_patches
 from stores.quarantine import STANDING
 from stores.replays import replace_line, settle
@@ -61,6 +61,8 @@ def commit(
         fill_views(connection, unit, report.source, report.load_id, by_type)
         _refused(connection, unit, report, counts, now)
         settle(connection, unit.attempts, report.load_id, now)
+        if unit.attempts:
+            accept_messages(connection, report.source)
         if unit.heard is not None:
             settle_messages(connection, report, unit.heard, unit.rejections, now)
         if unit.replaces is not None:

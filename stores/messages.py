@@ -12,6 +12,7 @@ import polars as pl
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
 from schemas.records import LoadReport
+from stores.quarantine import STANDING
 from stores.sql import files, text
 
 LISTENED = "mllp:"  # in place of the name of a file; the byte offset is then the number of the message
@@ -150,6 +151,17 @@ def unsettled(connection: duckdb.DuckDBPyConnection, source: str, after: int, mo
         [source, after, after + most],
     ).fetchall()
     return [Unsettled(number, _EPOCH + timedelta(microseconds=at), payload) for number, at, payload in rows]
+
+
+def accept_messages(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Note, after a replay, which messages stand in the quarantine no more: within its transaction."""
+    connection.execute(
+        "UPDATE etl.message SET reason = NULL WHERE source = $source AND reason IS NOT NULL "
+        "AND number <= (SELECT max(settled) FROM etl.listener WHERE source = $source) AND number NOT IN "
+        f"(SELECT byte_offset FROM etl.quarantine WHERE source = $source AND uri = {text(LISTENED)} "
+        f"AND state IN {STANDING})",
+        {"source": source},
+    )
 
 
 def settle_messages(

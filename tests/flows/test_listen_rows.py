@@ -19,6 +19,7 @@ from flows.listen_report import ListenReport
 from flows.listen_rows import RowMaker
 from flows.listen_stager import Stager
 from flows.opening import open_session
+from flows.replay import run_replay
 from flows.runner import run_load
 from flows.session import LoadSession
 from flows.settings import LoadSettings
@@ -29,6 +30,7 @@ from schemas.staged import StagedChunk
 from sources.files import FileSource
 from stores.mart import Mart
 from stores.overview import overview
+from stores.replays import Selection
 from tests.flows.inputs import query
 from tests.flows.listening import CANARY, PATIENCE, ThreadStager, now
 from transforms.acknowledge.conditions import Condition
@@ -211,6 +213,10 @@ def test_a_message_that_breaks_the_decoder(
     ]
     assert query(tmp_path / "m", "SELECT reason, count(*) FROM etl.quarantine GROUP BY 1") == [("undecodable", 1)]
     assert CANARY not in caplog.text
+    replayed = run_replay(LoadSettings(tmp_path / "m", "s"), Selection())  # by a decoder that was mended
+    assert (replayed.replayed, replayed.status) == (1, "ok")
+    assert query(tmp_path / "m", "SELECT count(*) FROM observation") == [(6,)]
+    assert query(tmp_path / "m", "SELECT count(reason) FROM etl.message") == [(0,)]
 
 
 class _Worker:
