@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import duckdb
@@ -23,6 +24,7 @@ from flows.session import LoadSession
 from flows.settings import LoadSettings
 from schemas.charsets import codec_named
 from schemas.errors import ClinmartError, StorageError
+from schemas.records import total_of
 from stores.commit import save_load
 from stores.identity import mart_id
 from stores.messages import KeptMessage, Known, keep, kept_before, latest_accepted, number_all
@@ -47,13 +49,12 @@ class MartCommitter:
     def __init__(self, session: LoadSession, judge: Judge, rows: RowMaker, last: int) -> None:
         """``last`` is the greatest number of a message of the source."""
         self._mart = session.mart
-        self._session = session
+        self.session = session
         self._source = session.settings.source
         self._judge = judge
         self._rows = rows
         self._last = last
         self._heard = session.mart.heard
-        self._numbers: dict[str, int] = {}  # what the file beside the mart tells
         self._mart_id = ""
         self._wait = max(session.settings.wait, _PATIENCE)
         self._lock = threading.Lock()
@@ -88,7 +89,7 @@ class MartCommitter:
                 for number, one in enumerate(new, self._last + 1)
             ]
             connection.execute("BEGIN TRANSACTION")
-            keep(connection, self._source, self._session.report.load_id, kept)
+            keep(connection, self._source, self.session.report.load_id, kept)
             connection.execute("COMMIT")
             self._last += len(new)
             return known
@@ -97,8 +98,7 @@ class MartCommitter:
             before = self._last
             known = self._safely(bring_in)
             if self._last > before:
-                self._numbers[self._source] = self._last
-                self._heard.note(self._mart_id, self._numbers)
+                self._heard.note(self._mart_id, self._source, self._last)
                 self._rows.tell(self._last)
         return [_outcome(message, known.get(message.key), refused.get(message.key)) for message in batch]
 
@@ -124,7 +124,6 @@ class MartCommitter:
         if self._connection is None:
             connection = self._stack.enter_context(self._mart.connect(wait=self._wait))
             self._mart_id = mart_id(connection)
-            self._numbers = self._heard.of(self._mart_id)
             self._connection = connection
         return self._connection
 
@@ -155,14 +154,16 @@ def open_committer(
     check_all: bool = False,
     rows_after: float = ROWS_AFTER,
     report: ListenReport | None = None,
+    beside: LoadSession | None = None,
 ) -> Iterator[MartCommitter]:
     """A committer for a mart, which is made if need be. When the block is left in peace, the rows of all messages are
     made, the run's end is written to the mart, and what it did to ``report``.
 
     ``check_all``: every message is checked before it is answered. ``rows_after``: seconds after which rows are made.
-    Raises LockedError, StorageError or UsageError when the mart cannot be had.
+    ``beside`` another source's session it shares its hold on the mart. Raises LockedError, StorageError or UsageError
+    when the mart cannot be had.
     """
-    with open_session(settings, "listen") as session:
+    with open_session(settings, "listen", beside=beside) as session:
         with session.connect() as connection:
             save_load(connection, session.report, finished=None)
             last, settled = number_all(connection, settings.source)
@@ -184,12 +185,32 @@ def open_committer(
         session.report.status = "drained"
         try:
             session.finish()
-        except (
-            ClinmartError
-        ) as error:  # all that was acknowledged is in the mart; only the run's own row is not settled
+        except ClinmartError as error:  # only the run's own row is not settled: what was acknowledged is in the mart
             _LOG.warning("the end of the listener's run is not in the mart: %s", error)
         if report is not None:
-            report.resources, report.rows_waiting = session.report.resources, rows.waiting
+            report.resources = total_of([report.resources, session.report.resources])
+            report.rows_waiting += rows.waiting
+
+
+@contextmanager
+def open_committers(
+    settings: LoadSettings, *, check_all: bool, rows_after: float, report: ListenReport
+) -> Iterator[dict[str, MartCommitter]]:
+    """A committer for each source that the rules of ``settings`` name, by source; see :func:`open_committer`."""
+    sources = settings.routes.sources if settings.routes else (settings.source,)
+    made: dict[str, MartCommitter] = {}
+    with ExitStack() as stack:
+        for source in sources:
+            beside = made[sources[0]].session if made else None
+            one = open_committer(
+                replace(settings, source=source),
+                check_all=check_all,
+                rows_after=rows_after,
+                report=report,
+                beside=beside,
+            )
+            made[source] = stack.enter_context(one)
+        yield made
 
 
 def _outcome(message: Message, known: Known | None, refusal: Refusal | None) -> Outcome:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from flows.listen_commit import Committer, Message, Outcome, Taken
-from schemas.errors import UsageError
 from schemas.routes import MessageDecoder, Routes
 from transforms.route import msh_fields, route
 
@@ -26,16 +25,6 @@ class RoutedCommitter:
         self._routes = routes
         self._committers = committers
         self.unrouted = 0
-
-    @staticmethod
-    def must_fit(routes: Routes, sources: Sequence[str]) -> None:
-        """Raise UsageError when the rules name another source than these."""
-        others = [name for name in routes.sources if name not in sources]
-        if others:
-            raise UsageError(
-                f"--routes: {routes.uri} names the source {others[0]!r}, and a listener writes one, {sources[0]!r}: "
-                "leave the source out, or load the messages of the other from files"
-            )
 
     def doubts(self, data: bytes) -> bool:
         """See :class:`flows.listen_commit.Committer`. What is rejected needs no checks."""

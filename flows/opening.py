@@ -31,28 +31,43 @@ _Session = TypeVar("_Session", bound=LoadSession)
 
 
 @contextmanager
-def open_session(settings: LoadSettings, kind: str = "load", lost: Sequence[TailReceipt] = ()) -> Iterator[LoadSession]:
+def open_session(
+    settings: LoadSettings,
+    kind: str = "load",
+    lost: Sequence[TailReceipt] = (),
+    beside: LoadSession | None = None,
+) -> Iterator[LoadSession]:
     """A session of a load; see :func:`open_session_of`."""
-    with open_session_of(LoadSession, settings, kind, lost) as session:
+    with open_session_of(LoadSession, settings, kind, lost, beside) as session:
         yield session
 
 
 @contextmanager
 def open_session_of(
-    of_kind: type[_Session], settings: LoadSettings, kind: str, lost: Sequence[TailReceipt] = ()
+    of_kind: type[_Session],
+    settings: LoadSettings,
+    kind: str,
+    lost: Sequence[TailReceipt] = (),
+    beside: LoadSession | None = None,
 ) -> Iterator[_Session]:
     """Take the mart's lock, make the mart if need be, and clear what a dead load left in the staging area.
 
     ``kind`` is what `etl.load` calls it. ``lost`` are partitions of a mart under repair, to be read again with the time
-    that they had. Raises LockedError, StorageError or UsageError when the mart cannot be had, IntegrityError when it
-    lost work.
+    that they had. A session ``beside`` another shares its hold on the mart. Raises LockedError, StorageError or
+    UsageError when the mart cannot be had, IntegrityError when it lost work.
     """
     now = datetime.now(UTC)
     preferred = read_preferred_units(settings.preferred_units)
     report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
     report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
-    mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost), moulds=cache_folder())
     with ExitStack() as stack:
+        if beside is not None:
+            stage = Stage(settings.mart, report.load_id)
+            stack.callback(stage.close)
+            before = _read_before(beside.mart, settings, lost)
+            yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None)
+            return
+        mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost), moulds=cache_folder())
         mart.must_be_possible()
         if settings.to_fhir is not None:
             make_folder(settings.to_fhir)
@@ -78,6 +93,10 @@ def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | No
 
 def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
     made.result()
+    return _read_before(mart, settings, lost)
+
+
+def _read_before(mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
     with mart.connect(wait=settings.wait) as connection:
         mart.note(connection)
         views = views_of(connection)

@@ -242,7 +242,7 @@ class LoadSession:
     def commit(self) -> None:
         """Bring what was added into the mart, in one transaction; StorageError when it was rolled back."""
         if not self._unit.is_empty:
-            with self.connect() as connection:
+            with self.mart.committing, self.connect() as connection:
                 self._bring_in(connection)
 
     def drop_unit(self) -> None:
@@ -255,7 +255,7 @@ class LoadSession:
         ``partitions`` are all that the source has, ``manifests`` those of the exports among them.
         """
         report = self.report
-        with self.connect() as connection:
+        with self.mart.committing, self.connect() as connection:
             self._bring_in(connection)
             self._replace_known(connection)
             for name, lines in refused_by_views(connection, report.source, self._skipped).items():

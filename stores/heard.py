@@ -7,6 +7,7 @@ the mart holds, which is no harm. It holds numbers and names of sources, and not
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,7 @@ class Heard:
     def __init__(self, mart: Path) -> None:
         self.path = mart.with_name(mart.name + ".heard")
         self._mart = mart
+        self._lock = threading.Lock()
 
     def of(self, mart: str) -> dict[str, int]:
         """By source the greatest number; none where the file is not there, or is another mart's."""
@@ -40,8 +42,12 @@ class Heard:
             raise StorageError(f"{self.path} cannot be read: {error.strerror}") from error
         return found.numbers if found.mart_id == mart else {}
 
-    def note(self, mart: str, numbers: dict[str, int]) -> None:
-        """Replace what is told. Raises StorageError."""
+    def note(self, mart: str, source: str, number: int) -> None:
+        """Tell the greatest number of a source. Raises StorageError."""
+        with self._lock:
+            self._write(mart, self.of(mart) | {source: number})
+
+    def _write(self, mart: str, numbers: dict[str, int]) -> None:
         fresh = self.path.with_name(self.path.name + ".new")
         try:
             fresh.write_bytes(msgspec.json.encode(_Heard(mart, numbers)))
@@ -59,7 +65,7 @@ class Heard:
 
     def forget(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Tell what the mart has, and of nothing that it lost. Raises StorageError."""
-        self.note(mart_id(connection), greatest_numbers(connection))
+        self._write(mart_id(connection), greatest_numbers(connection))
 
     def refuse_loss(self, connection: duckdb.DuckDBPyConnection) -> None:
         """IntegrityError when the mart has lost messages."""

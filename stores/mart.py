@@ -61,6 +61,7 @@ class Mart:
         self._moulds = moulds
         self.tail = Tail(path)
         self.heard = Heard(path)
+        self.committing = threading.Lock()  # of the sessions that share the mart: one commits rows at a time
         self._repairing = repairing
         self._guard = threading.Condition()
         self._shared: duckdb.DuckDBPyConnection | None = None  # open while any thread has the mart open

@@ -52,7 +52,7 @@ def listen(
     from flows.drain import draining
     from flows.listen import Address, ListenLimits, run_listen
     from flows.listen_commit import BatchLimits, Committer
-    from flows.listen_mart import open_committer
+    from flows.listen_mart import open_committers
     from flows.listen_report import ListenReport
     from flows.listen_routed import RoutedCommitter
     from flows.settings import LoadSettings
@@ -64,8 +64,6 @@ def listen(
         raise UsageError("TLS needs both --tls-cert and --tls-key; --tls-ca goes with them")
     tls = None if tls_cert is None or tls_key is None else server_context(tls_cert, tls_key, tls_ca)
     rules = read_routes(routes).of(source) if routes else None
-    if rules is not None:
-        RoutedCommitter.must_fit(rules, (source,))
     settings = LoadSettings(mart=mart, source=source, zone=zone, charset=charset, wait=wait, routes=rules)
     limits = ListenLimits(
         MllpLimits(
@@ -84,10 +82,10 @@ def listen(
     report = ListenReport(source)
     with (
         draining(grace) as drain,
-        open_committer(settings, check_all=check_all, rows_after=rows_after, report=report) as own,
+        open_committers(settings, check_all=check_all, rows_after=rows_after, report=report) as own,
     ):
-        routed = None if rules is None else RoutedCommitter(rules, {source: own})
-        committer: Committer = routed or own
+        routed = None if rules is None else RoutedCommitter(rules, own)
+        committer: Committer = routed or own[source]
         run_listen(Address(host, port, tls), report, committer, limits, drain, ready)
         report.unrouted = routed.unrouted if routed else 0
     if as_json:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flows.listen_commit import Message, Taken
+from flows.listen_mart import open_committers
+from flows.listen_report import ListenReport
 from flows.listen_routed import RoutedCommitter
-from schemas.errors import StorageError, UsageError
+from flows.settings import LoadSettings
+from schemas.errors import StorageError
 from schemas.routes import MessageDecoder, Routes, Rule
+from tests.flows.inputs import query
 from tests.flows.listening import MemoryCommitter, Sender, listening, message, now
 
 ROUTES = Routes(
@@ -50,13 +56,6 @@ def test_one_source_fails() -> None:
     assert [outcome.taken for outcome in routed.commit(batch)] == [Taken.DUPLICATE, Taken.APPLIED]
 
 
-def test_other_sources() -> None:
-    """A listener that writes one source says so before it listens."""
-    RoutedCommitter.must_fit(ROUTES, ("feed", "lab"))
-    with pytest.raises(UsageError, match="names the source 'lab', and a listener writes one, 'feed'"):
-        RoutedCommitter.must_fit(ROUTES, ("feed",))
-
-
 def test_answers() -> None:
     """A rejected message is AR with condition 200, and its sender's next one is taken."""
     routed = RoutedCommitter(ROUTES, {"feed": (feed := MemoryCommitter()), "lab": MemoryCommitter()})
@@ -68,3 +67,25 @@ def test_answers() -> None:
         assert sender.msa() == ("AA", "2")
     assert [one.key[2] for one in feed.kept] == ["2"]
     assert listener.report.not_taken == {"rejected": 1}
+
+
+def test_sources_of_a_mart(tmp_path: Path, staging_in_a_thread: None) -> None:
+    """Each source has messages, numbers and rows of its own, side by side; the next listener goes on with both."""
+    settings, report = LoadSettings(tmp_path / "m", "feed", routes=ROUTES), ListenReport("feed")
+    for name in ("1", "2"):
+        with open_committers(settings, check_all=False, rows_after=0.0, report=report) as own:
+            assert list(own) == ["feed", "lab"]
+            with listening(RoutedCommitter(ROUTES, own)) as running, Sender(running.port) as sender:
+                for application in ("LAB", "NEW", "TEST", "LAB"):
+                    sender.send(message(f"{name}{application}", sender=f"{application}|HOSP"))
+                assert [sender.msa()[0] for _ in range(4)] == ["AA", "AA", "AR", "AA"]
+    messages = query(tmp_path / "m", "SELECT source, number, control_id FROM etl.message ORDER BY ALL")
+    assert messages == [("feed", 1, "1NEW"), ("feed", 2, "2NEW"), ("lab", 1, "1LAB"), ("lab", 2, "2LAB")]
+    assert query(tmp_path / "m", "SELECT source, settled FROM etl.listener ORDER BY 1") == [("feed", 2), ("lab", 2)]
+    assert query(tmp_path / "m", "SELECT DISTINCT source FROM observation") == [("lab",)]
+    kept = query(tmp_path / "m", "SELECT source, count(*) FROM hl7_segment GROUP BY 1 HAVING source = 'feed'")
+    assert kept == [("feed", 6)]  # what no rule takes is kept whole
+    ((numbers, distinct),) = query(tmp_path / "m", "SELECT count(number), count(DISTINCT number) FROM etl.commit")
+    assert numbers == distinct > 0
+    assert report.resources["Patient"].read == 2
+    assert report.rows_waiting == 0
