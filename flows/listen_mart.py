@@ -153,13 +153,15 @@ def open_committer(
     *,
     check_all: bool = False,
     rows_after: float = ROWS_AFTER,
+    finish_within: float = 60.0,
     report: ListenReport | None = None,
     beside: LoadSession | None = None,
 ) -> Iterator[MartCommitter]:
     """A committer for a mart, which is made if need be. When the block is left in peace, the rows of all messages are
     made, the run's end is written to the mart, and what it did to ``report``.
 
-    ``check_all``: every message is checked before it is answered. ``rows_after``: seconds after which rows are made.
+    ``check_all``: every message is checked before it is answered. ``rows_after``: seconds after which rows are made,
+    ``finish_within``: seconds in which the last of them are, at the end; else the next listener makes them.
     ``beside`` another source's session it shares its hold on the mart. Raises LockedError, StorageError or UsageError
     when the mart cannot be had.
     """
@@ -178,10 +180,10 @@ def open_committer(
             yield committer
         except BaseException:
             committer.finish()
-            rows.close(finish=False)
+            rows.close(within=0.0)
             raise
         committer.finish()
-        rows.close()
+        rows.close(within=finish_within)
         session.report.status = "drained"
         try:
             session.finish()
@@ -194,7 +196,7 @@ def open_committer(
 
 @contextmanager
 def open_committers(
-    settings: LoadSettings, *, check_all: bool, rows_after: float, report: ListenReport
+    settings: LoadSettings, *, check_all: bool, rows_after: float, finish_within: float, report: ListenReport
 ) -> Iterator[dict[str, MartCommitter]]:
     """A committer for each source that the rules of ``settings`` name, by source; see :func:`open_committer`."""
     sources = settings.routes.sources if settings.routes else (settings.source,)
@@ -206,6 +208,7 @@ def open_committers(
                 replace(settings, source=source),
                 check_all=check_all,
                 rows_after=rows_after,
+                finish_within=finish_within,
                 report=report,
                 beside=beside,
             )

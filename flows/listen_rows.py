@@ -36,7 +36,8 @@ class RowMaker:
         self.settled = settled
         self._seconds = seconds
         self._state = threading.Condition()
-        self._closing = self._leaving = False
+        self._closing = False
+        self._leave_at = 0.0  # when to begin no more, once it is closing
         self._since = time.monotonic()  # when the first of those came whose rows are to be made
         self._thread = threading.Thread(target=self._run, name="clinmart-rows", daemon=True)
 
@@ -57,12 +58,12 @@ class RowMaker:
             self._last = last
             self._state.notify()
 
-    def close(self, *, finish: bool = True) -> None:
-        """Make the rows of all there are, if they are to be finished, and end; what fails is left to the next
-        listener.
+    def close(self, within: float) -> None:
+        """Make the rows of all there are, beginning no commit after so many seconds, and end; the rest, and what fails,
+        is left to the next listener.
         """
         with self._state:
-            self._closing, self._leaving = True, not finish
+            self._closing, self._leave_at = True, time.monotonic() + within
             self._state.notify()
         self._thread.join()
         self._stager.close()
@@ -93,7 +94,7 @@ class RowMaker:
                 if due is not None and due <= 0:
                     break
                 self._state.wait(due)
-            return self.waiting > 0 and not self._leaving
+            return self.waiting > 0 and not (self._closing and time.monotonic() >= self._leave_at)
 
     def _settle(self) -> None:
         """Make the rows of the next messages, in one commit."""

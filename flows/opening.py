@@ -27,6 +27,7 @@ from stores.tail import TailReceipt
 from stores.views import views_of
 from stores.watermarks import late_before
 
+_LISTENER_CHECKPOINT = "512MB"
 _Session = TypeVar("_Session", bound=LoadSession)
 
 
@@ -67,7 +68,15 @@ def open_session_of(
             before = _read_before(beside.mart, settings, lost)
             yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None)
             return
-        mart = Mart(settings.mart, memory=settings.memory, repairing=bool(lost), moulds=cache_folder())
+        listening = kind == "listen"  # then those who wait for answers come first
+        mart = Mart(
+            settings.mart,
+            threads=1 if listening else None,
+            memory=settings.memory,
+            repairing=bool(lost),
+            moulds=cache_folder(),
+            checkpoint=_LISTENER_CHECKPOINT if listening else None,
+        )
         mart.must_be_possible()
         if settings.to_fhir is not None:
             make_folder(settings.to_fhir)

@@ -55,8 +55,11 @@ class Mart:
         memory: str = "1GB",
         repairing: bool = False,
         moulds: Path | None = None,
+        checkpoint: str | None = None,
     ) -> None:
-        """``moulds``: the folder of the empty mart that a new one is copied from."""
+        """``moulds``: the folder of the empty mart that a new one is copied from. ``checkpoint``: the size of the log
+        at which DuckDB brings it into the file, during which nothing else is committed.
+        """
         self.path = path
         self._moulds = moulds
         self.tail = Tail(path)
@@ -74,6 +77,8 @@ class Mart:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
+        if checkpoint:
+            self._config["checkpoint_threshold"] = checkpoint
         if threads:
             self._config["threads"] = threads
 

@@ -82,7 +82,9 @@ def listen(
     report = ListenReport(source)
     with (
         draining(grace) as drain,
-        open_committers(settings, check_all=check_all, rows_after=rows_after, report=report) as own,
+        open_committers(
+            settings, check_all=check_all, rows_after=rows_after, finish_within=grace / 2, report=report
+        ) as own,
     ):
         routed = None if rules is None else RoutedCommitter(rules, own)
         committer: Committer = routed or own[source]

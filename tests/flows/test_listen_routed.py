@@ -73,7 +73,7 @@ def test_sources_of_a_mart(tmp_path: Path, staging_in_a_thread: None) -> None:
     """Each source has messages, numbers and rows of its own, side by side; the next listener goes on with both."""
     settings, report = LoadSettings(tmp_path / "m", "feed", routes=ROUTES), ListenReport("feed")
     for name in ("1", "2"):
-        with open_committers(settings, check_all=False, rows_after=0.0, report=report) as own:
+        with open_committers(settings, check_all=False, rows_after=0.0, finish_within=60.0, report=report) as own:
             assert list(own) == ["feed", "lab"]
             with listening(RoutedCommitter(ROUTES, own)) as running, Sender(running.port) as sender:
                 for application in ("LAB", "NEW", "TEST", "LAB"):

@@ -279,7 +279,7 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     with open_session(LoadSettings(tmp_path / "m", "s")) as session:
         rows = RowMaker(session, Judge(session.worker, None, every=False), 0, 0, 0.0)
         rows.start()
-        rows.close()
+        rows.close(within=10.0)
         assert rows.waiting == 0
 
 
