@@ -60,6 +60,17 @@ _SECTIONS = {
         f".//v:observation[v:templateId/@root='{T}7' and not(@nullFlavor) and "
         f"(@negationInd='true' or v:participant//v:playingEntity[v:code[{_SAYS}] or v:name])]",
     ),
+    "46240-8": ("Encounter", f"v:entry/v:encounter[v:templateId/@root='{T}49' and not(@nullFlavor)]"),
+    "29762-2": (
+        "Observation",
+        f"v:entry/v:observation[v:templateId[@root='{T}38' or @root='{T}78' or @root='{T}85'] and {_POSITIVE} and "
+        f"v:code[{_SAYS}]]",
+    ),
+    "18776-5": (
+        "ServiceRequest",
+        f"v:entry/*[v:templateId[@root='{T}39' or @root='{T}40' or @root='{T}41' or @root='{T}44'] and {_POSITIVE} and "
+        f"not(@moodCode='GOL' or @moodCode='EVN') and v:code[{_SAYS}]]",
+    ),
 }
 
 
@@ -121,7 +132,7 @@ def test_counts_by_section(code: str) -> None:
             made = sum(1 for one in {e.sourceline for e in elements} if lines[one])
             assert made == len(texts), (file.name, code, len(elements))
             total += made
-    assert total >= 10
+    assert total >= {"46240-8": 2}.get(code, 10)  # few documents tell encounters in a section
 
 
 def test_no_entry_is_lost() -> None:

@@ -23,11 +23,19 @@ _STATUS = {
     "new": "draft",
     "nullified": "entered-in-error",
 }
-_LIFECYCLE = {"active": "active", "completed": "completed", "cancelled": "cancelled", "aborted": "cancelled"}
+_LIFECYCLE = {
+    "new": "proposed",
+    "active": "active",
+    "completed": "completed",
+    "cancelled": "cancelled",
+    "aborted": "cancelled",
+}
 
 
 def planned(draft: Draft, node: Node) -> bool:
-    """A planned act, observation, procedure or encounter: a ServiceRequest."""
+    """A planned act, observation, procedure or encounter: a ServiceRequest; in the mood of a goal (R1.1) a Goal."""
+    if node.get("moodCode") == "GOL":
+        return goal(draft, node)
     code = node.one("code")
     if node.null or not says(code, draft.narrative):
         draft.why = Kept.NULL
@@ -69,7 +77,7 @@ def goal(draft: Draft, node: Node) -> bool:
         draft.why = Kept.NEGATED if node.negated else Kept.NULL
         return False
     time = node.one("effectiveTime")
-    begins = None if time is None else moment(time) or moment(time.one("low"))
+    begins = None if time is None else moment(time) or moment(time.one("low")) or moment(time.one("center"))
     due = None if time is None else moment(time.one("high"))
     target: Json = {}
     if due:
