@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.mllp [--messages N] [--connections N] [--window N...] [--rounds N] [--half-open N]`` prints one
 table. A message is an ORU of 10 OBX. ``--window`` is how many messages a connection sends before it waits for answers:
-with 1, as most senders do, the time of a commit bounds what 8 connections can send. Latency is from the write of a
+with 1, as most senders do, the time of a commit bounds what 8 connections can send. In the last rounds
+messages come at ``--rate``, whatever the answers, and latency counts from when each was due. Latency is from the write of a
 message to its AA. ``fsync`` is how long it takes to make the same bytes durable in a bare file, in lots of as many
 messages as may be under way.
 """
@@ -41,6 +42,31 @@ def oru(control_id: str, patient: int) -> bytes:
         for n in range(1, 11)
     ]
     return ("\r".join(segments) + "\r").encode()
+
+
+async def paced(port: int, messages: list[bytes], rate: float) -> list[float]:
+    """Send messages on one connection, so many a second whatever the answers; seconds from when each was due until it
+    was acknowledged.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    framer, latencies, began = Framer(1_000_000), list[float](), time.perf_counter()
+
+    async def write() -> None:
+        for number, message in enumerate(messages):
+            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            writer.write(framed(message))
+            await writer.drain()
+
+    writing = asyncio.create_task(write())
+    while len(latencies) < len(messages):
+        for event in framer.feed(await reader.read(65_536)):
+            if not isinstance(event, Frame) or b"\rMSA|AA|" not in event.data:
+                raise SystemExit("a message was not acknowledged")
+            latencies.append(time.perf_counter() - (began + len(latencies) / rate))
+    await writing
+    writer.close()
+    await writer.wait_closed()
+    return latencies
 
 
 async def send(port: int, messages: list[bytes], window: int) -> list[float]:
@@ -111,10 +137,11 @@ def half_open(port: int, count: int) -> list[socket.socket]:
     return [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
 
 
-async def round_of(port: int, lots: list[list[bytes]], window: int) -> tuple[float, list[float]]:
-    """Seconds of all connections together, and each message's latency."""
+async def round_of(port: int, lots: list[list[bytes]], window: int, rate: float = 0.0) -> tuple[float, list[float]]:
+    """Seconds of all connections together, and each message's latency; with a ``rate`` so many a second in all."""
     began = time.perf_counter()
-    latencies = await asyncio.gather(*(send(port, lot, window) for lot in lots))
+    each = [paced(port, lot, rate / len(lots)) if rate else send(port, lot, window) for lot in lots]
+    latencies = await asyncio.gather(*each)
     return time.perf_counter() - began, [one for some in latencies for one in some]
 
 
@@ -125,6 +152,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--window", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=2000, help="messages a second of the paced rounds; 0: none")
     parser.add_argument("--half-open", type=int, default=0, help="silent connections beside the senders")
     options = parser.parse_args()
     print(f"{options.messages:,} ORU of 10 OBX ({len(oru('1', 1)):,} bytes), {options.connections} connections")
@@ -134,24 +162,26 @@ def main() -> None:
         silent = half_open(port, options.half_open)
         if silent:
             print(f"{len(silent):,} silent connections: {memory(process) - before:,.0f} MB")
-        for window in options.window:
+        kinds = [(f"window {window:>3}", window, 0.0) for window in options.window]
+        kinds += [(f"{options.rate:,.0f}/s sent", 1, options.rate)] if options.rate else []
+        for name, window, rate in kinds:
             speeds, lates, p50s = [], [], []
             for number in range(options.rounds):
                 lots = [
                     [
-                        oru(f"{window}-{number}-{one}-{n}", n % 5000)
+                        oru(f"{name}-{number}-{one}-{n}", n % 5000)
                         for n in range(options.messages // options.connections)
                     ]
                     for one in range(options.connections)
                 ]
-                seconds, latencies = asyncio.run(round_of(port, lots, window))
+                seconds, latencies = asyncio.run(round_of(port, lots, window, rate))
                 ordered = sorted(latencies)
                 speeds.append(len(ordered) / seconds)
                 p50s.append(ordered[len(ordered) // 2] * 1000)
                 lates.append(ordered[len(ordered) * 99 // 100] * 1000)
             bare = fsynced([m for lot in lots for m in lot], window * options.connections, Path(scratch) / "bare")
             print(
-                f"window {window:>3}: {statistics.median(speeds):>7,.0f} acknowledged/s, "
+                f"{name}: {statistics.median(speeds):>7,.0f} acknowledged/s, "
                 f"p50 {statistics.median(p50s):5.0f} ms, p99 {statistics.median(lates):5.0f} ms; "
                 f"fsync {options.messages / bare:>8,.0f}/s"
             )
