@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.mllp [--messages N] [--connections N] [--window N...] [--rounds N] [--half-open N]`` prints one
 table. A message is an ORU of 10 OBX. ``--window`` is how many messages a connection sends before it waits for answers:
-with 1, as most senders do, the time of a commit bounds what 8 connections can send. In the last rounds
-messages come at ``--rate``, whatever the answers, and latency counts from when each was due. Latency is from the write of a
-message to its AA. ``fsync`` is how long it takes to make the same bytes durable in a bare file, in lots of as many
+with 1, as most senders do, the time of a commit bounds what 8 connections can send. In the last rounds messages come
+at ``--rate``, whatever the answers, and latency counts from when each was due, else from its write; to its AA.
+``fsync`` is how long it takes to make the same bytes durable in a bare file, in lots of as many
 messages as may be under way.
 """
 
@@ -167,13 +167,8 @@ def main() -> None:
         for name, window, rate in kinds:
             speeds, lates, p50s = [], [], []
             for number in range(options.rounds):
-                lots = [
-                    [
-                        oru(f"{name}-{number}-{one}-{n}", n % 5000)
-                        for n in range(options.messages // options.connections)
-                    ]
-                    for one in range(options.connections)
-                ]
+                each, run = options.messages // options.connections, f"{window}-{rate:.0f}-{number}"
+                lots = [[oru(f"{run}-{one}-{n}", n % 5000) for n in range(each)] for one in range(options.connections)]
                 seconds, latencies = asyncio.run(round_of(port, lots, window, rate))
                 ordered = sorted(latencies)
                 speeds.append(len(ordered) / seconds)
