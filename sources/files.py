@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,16 @@ from sources.passes import Pass, partition_digest, plan
 from sources.reading import AheadReading
 from sources.source import ReadLimits
 from sources.stored import local_file
+
+
+def refuse_tables(inputs: Iterable[str | Path]) -> None:
+    """UsageError for a file that is a table by its name, where no mapping was given."""
+    for each in inputs:
+        if is_table_name(str(each)):
+            raise UsageError(
+                f"{each} is a table, of which only a mapping can say what its columns are: "
+                f"`clinmart map init {each}` drafts one, and --format extract --mapping FILE loads by it"
+            )
 
 
 class FileSource:
@@ -46,12 +56,6 @@ class FileSource:
         """
         if (given is Format.EXTRACT) != (mapping is not None):
             raise UsageError("--format extract and --mapping go together: `clinmart map init FILE` drafts a mapping")
-        for each in inputs if given is Format.AUTO else ():
-            if is_table_name(str(each)):
-                raise UsageError(
-                    f"{each} is a table, of which only a mapping can say what its columns are: "
-                    f"`clinmart map init {each}` drafts one, and --format extract --mapping FILE loads by it"
-                )
         self._inputs = tuple(inputs)
         self._deletes = tuple(deletes)
         self._given = given

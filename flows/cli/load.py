@@ -130,6 +130,7 @@ def load(
     from flows.cli.instant import instant
     from flows.settings import LoadSettings, duration
     from sources.crosswalks import read_crosswalk
+    from sources.files import refuse_tables
     from sources.mapping import read_mapping
     from sources.routes import read_routes
     from transforms.sample import Sampling
@@ -159,6 +160,8 @@ def load(
     shortage: ClinmartError | None = None
     if not inputs and not deletes:
         raise UsageError("nothing to load was named: give a file, a folder or a glob")
+    if mapping is None:
+        refuse_tables(each for each in inputs if not far.is_far(each))
     if any(far.is_far(each) for each in inputs):
         from flows.cli.load_far import load_from
         from flows.export_settings import Credentials, ExportSettings, level_named, must_be_alone

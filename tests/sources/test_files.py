@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import IntegrityError, StorageError, UsageError
+from schemas.errors import IntegrityError, StorageError
 from schemas.records import Chunk, OversizedLine
 from sources.files import FileSource
 from sources.source import ReadLimits
@@ -127,12 +127,3 @@ def test_a_small_file_costs_no_thread_of_its_own(tmp_path: Path, drain: Drain) -
         for partition in source.partitions():
             drain(source.read(partition))
     assert not [name for name in started if "sha256" in name]
-
-
-@pytest.mark.parametrize("name", ["labs.csv", "labs.tsv.gz", "labs.parquet"])
-def test_a_table_needs_a_mapping(tmp_path: Path, name: str) -> None:
-    """It is not taken for JSON; what to do is said."""
-    (tmp_path / name).write_bytes(b"a,b\n")
-    with pytest.raises(UsageError, match=rf"{name} is a table.*clinmart map init .*--mapping FILE"):
-        FileSource([tmp_path / name])
-    FileSource([tmp_path])  # a folder may hold tables besides

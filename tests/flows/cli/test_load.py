@@ -263,3 +263,16 @@ def test_notes_reach_the_mart(clinmart: Clinmart, tmp_path: Path) -> None:
     said += "(SELECT min(load_id) l FROM etl.load)"
     assert query(mart, said) == [("s", "Medication", "a", "note", "last_updated", "leap_second", True)]
     assert list(tmp_path.glob("m.staging")) == []
+
+
+@pytest.mark.parametrize("name", ["labs.csv", "labs.tsv.gz", "labs.parquet"])
+def test_a_table_needs_a_mapping(clinmart: Callable[..., Outcome], tmp_path: Path, name: str) -> None:
+    """It is not taken for JSON: what to do is said in one line. A folder may hold tables besides."""
+    (tmp_path / name).write_bytes(b"a,b\n")
+    write(tmp_path / "m.ndjson", medication("a"))
+    refused = clinmart("load", tmp_path / name, "--mart", tmp_path / "m", "--source", "s")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "is a table" in refused.err
+    assert "clinmart map init" in refused.err
+    assert not (tmp_path / "m").exists()
+    assert clinmart("load", tmp_path, "--mart", tmp_path / "m", "--source", "s").code == 0
