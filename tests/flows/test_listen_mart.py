@@ -25,7 +25,7 @@ from schemas.errors import EXIT_DRAINED, LockedError, StorageError
 from sources.mllp.framer import framed
 from stores.mart import Mart
 from tests.flows.inputs import Outcome, query
-from tests.flows.listening import CANARY, Sender, message, now
+from tests.flows.listening import CANARY, PATIENCE, Sender, message, now
 
 pytestmark = pytest.mark.usefixtures("staging_in_a_thread")
 READY = re.compile(rb"listening on 127\.0\.0\.1 port (\d+) \((MLLP.*)\)")
@@ -234,7 +234,10 @@ def test_messages_that_a_mart_lost(tmp_path: Path, clinmart: Callable[..., Outco
     with _listener(mart) as (process, port), Sender(port) as sender:
         sender.send(message("1"))
         assert sender.msa() == ("AA", "1")
-        time.sleep(3)  # until the mart is closed, so that the first message is in its file
+        end = time.monotonic() + PATIENCE
+        while mart.with_name("m.wal").exists():  # until the mart is closed, and the first message in its file
+            assert time.monotonic() < end
+            time.sleep(0.1)
         sender.send(message("2"), message("3"))
         assert [sender.msa()[0] for _ in range(2)] == ["AA", "AA"]
         process.kill()
