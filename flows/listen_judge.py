@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import duckdb
+
 from flows.listen_commit import Message
 from flows.worker import Worker
+from schemas.errors import ClinmartError
 from schemas.reasons import Reason, reason_of
 from schemas.records import Chunk, ChunkKind, Rejection
 from stores.messages import LISTENED
@@ -83,6 +86,8 @@ class Judge:
         chunks = [message_chunk(n, one.data, one.received_at) for n, one in enumerate(messages)]
         try:
             rejections = self._worker.judge(chunks, messages[0].received_at)
+        except (ClinmartError, OSError, MemoryError, duckdb.OutOfMemoryException):  # no message's fault: it may pass
+            raise
         except Exception as error:  # noqa: BLE001 # a fault of ours in one message must not keep the others waiting
             if len(messages) > 1:
                 half = len(messages) // 2

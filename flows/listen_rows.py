@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Sequence
 
+import duckdb
+
 from flows.listen_judge import Judge, message_chunk
 from flows.listen_stager import Stager
 from flows.session import LoadSession
@@ -131,7 +133,7 @@ class RowMaker:
             staged, found = self._stager.stage(chunks, as_of)
             refused |= found
             return [staged]
-        except ClinmartError:
+        except (ClinmartError, OSError, MemoryError, duckdb.OutOfMemoryException):  # no message's fault: it may pass
             raise
         except Exception as error:  # noqa: BLE001 # a fault of ours in one message must not keep the others out
             if len(messages) > 1:

@@ -25,6 +25,7 @@ from schemas.errors import UsageError
 from schemas.naming import is_source_name
 from schemas.routes import FIELDS, MessageDecoder, Routes, Rule
 from schemas.zones.names import known_zone
+from sources.yaml_file import compose, read_limited
 
 _LONGEST = 1024 * 1024  # bytes; a rule has about a hundred
 _KEYS = ("match", "source", "zone", "charset", "decoder")
@@ -34,30 +35,13 @@ _NULL = "tag:yaml.org,2002:null"
 
 def read_routes(path: Path) -> Routes:
     """The rules of a file. UsageError, with file and line, when it cannot be read or is not right."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST + 1)
-    except OSError as error:
-        raise UsageError(f"--routes: {path} cannot be read: {error.strerror}") from None
-    if len(data) > _LONGEST:
-        raise UsageError(f"--routes: {path} has more than {_LONGEST} bytes: give a file of rules")
+    data = read_limited(path, "--routes", _LONGEST, "a file of rules")
     return parse_routes(data, str(path))
 
 
 def parse_routes(data: bytes, name: str) -> Routes:
     """The rules of a text that stands in the file ``name``; as :func:`read_routes`."""
-    try:
-        root = yaml.compose(data, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        line = at.line + 1 if at else 1
-        raise UsageError(f"--routes: {name}, line {line}: is no YAML ({error.problem or error.context})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UsageError(f"--routes: {name} holds characters that YAML has not: save it as UTF-8") from None
-    except RecursionError:
-        raise UsageError(f"--routes: {name} is nested too deeply to be rules: give another file") from None
-    if root is None:
-        raise UsageError(f"--routes: {name} is empty: give rules under the key routes")
+    root = compose(data, f"--routes: {name}", what="rules", empty="give rules under the key routes")
     return _File(name).routes(root)
 
 

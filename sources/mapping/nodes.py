@@ -14,34 +14,6 @@ from schemas.errors import UsageError
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def compose(data: bytes, name: str) -> yaml.Node:
-    """The root of a YAML text that stands in the file ``name``. UsageError for what is none, or empty."""
-    try:
-        root = yaml.compose(data, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        line = at.line + 1 if at else 1
-        raise UsageError(f"{name}, line {line}: is no YAML ({error.problem or error.context})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UsageError(f"{name} holds characters that YAML has not: save it as UTF-8") from None
-    except RecursionError:
-        raise UsageError(f"{name} is nested too deeply to be a mapping: give another file") from None
-    if root is None:
-        raise UsageError(f"{name} is empty: `clinmart map init FILE` drafts a mapping")
-    return root
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc] # yaml ships no types
-    """Takes no aliases: nine lines of them can stand for a billion values."""
-
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            at = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, "an alias (*name) stands where a value is expected", at)
-        node: yaml.Node | None = super().compose_node(parent, index)
-        return node
-
-
 @dataclass(frozen=True, slots=True)
 class Nodes:
     """Reads the nodes of the file ``name``."""

@@ -27,7 +27,8 @@ from schemas.mapping import Dialect, Entry, Expression, Mapping, Target, targets
 from schemas.mapping.targets import Value, unit_target
 from schemas.tables import all_tables
 from sources.mapping.expressions import read_expression, read_zone
-from sources.mapping.nodes import Nodes, compose, hint
+from sources.mapping.nodes import Nodes, hint
+from sources.yaml_file import compose, read_limited
 
 _LONGEST = 4 * 1024 * 1024  # bytes; lookups of some ten thousand codes fit
 _TOP = ("zone", "encoding", "files")
@@ -51,19 +52,14 @@ _DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 def read_mapping(path: Path) -> Mapping:
     """The mapping in a file. UsageError, with file and line, when it cannot be read or is not right."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST + 1)
-    except OSError as error:
-        raise UsageError(f"--mapping: {path} cannot be read: {error.strerror}") from None
-    if len(data) > _LONGEST:
-        raise UsageError(f"--mapping: {path} has more than {_LONGEST} bytes: give a mapping, not the data")
+    data = read_limited(path, "--mapping", _LONGEST, "a mapping, not the data")
     return parse_mapping(data, str(path))
 
 
 def parse_mapping(data: bytes, name: str) -> Mapping:
     """The mapping in a text that stands in the file ``name``; as :func:`read_mapping`."""
-    root, nodes = compose(data, name), Nodes(name)
+    root = compose(data, name, what="a mapping", empty="`clinmart map init FILE` drafts a mapping")
+    nodes = Nodes(name)
     told = nodes.pairs(root, _TOP, "the mapping")
     if "files" not in told:
         nodes.fault(root, "there is no key files: give the list of files that the mapping is for")

@@ -239,6 +239,18 @@ def test_a_message_that_cannot_be_judged(caplog: pytest.LogCaptureFixture) -> No
     assert CANARY not in caplog.text
 
 
+@pytest.mark.parametrize("fault", [MemoryError(), OSError(24, "Too many open files"), StorageError("full")])
+def test_what_may_pass_is_no_fault_of_a_message(fault: Exception) -> None:
+    """The sender is told to send again; nothing is quarantined for it."""
+
+    class Short:
+        def judge(self, chunks: Sequence[Chunk], as_of: datetime) -> list[Any]:
+            raise fault
+
+    with pytest.raises(type(fault)):
+        Judge(Short(), None, every=False).refusals([_oru("1"), _oru("2")])  # type: ignore[arg-type] # all it asks of it
+
+
 def test_every_message_is_checked_if_asked_for(tmp_path: Path) -> None:
     """Also those of a form that is known."""
     with open_committer(LoadSettings(tmp_path / "m", "s"), check_all=True) as committer:

@@ -96,3 +96,9 @@ def test_file(tmp_path: Path) -> None:
     path.write_bytes(b"#" * 2_000_000)
     with pytest.raises(UsageError, match="more than 1048576 bytes"):
         read_routes(path)
+
+
+def test_an_alias_is_refused() -> None:
+    """A few lines of aliases can stand for a billion rules."""
+    with pytest.raises(UsageError, match=r"r\.yaml, line 3: is no YAML \(an alias"):
+        parse_routes(b"routes:\n  - &a {match: {MSH-3: LAB}}\n  - *a\n", "r.yaml")
