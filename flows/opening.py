@@ -20,6 +20,7 @@ from schemas.tables import all_tables
 from stores.lock import loader_lock
 from stores.mappings import numbered
 from stores.mart import Mart
+from stores.objects import ObjectNames
 from stores.receipts import Receipts
 from stores.replays import replaceable
 from stores.staging import Stage, clean_staging
@@ -93,7 +94,8 @@ def open_session_of(
 
 
 def _nothing_before(settings: LoadSettings) -> Before:
-    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
+    nothing = ObjectNames(None, settings.source)
+    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None), objects=nothing)
 
 
 def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | None) -> Numbered | None:
@@ -116,4 +118,5 @@ def _read_before(mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]
             settings.replaces and replaceable(connection, settings.replaces, settings.source),
             late_before(connection, settings.source, settings.lateness),
             _numbered(settings, connection),
+            ObjectNames(connection, settings.source),
         )

@@ -13,10 +13,11 @@ from flows.drain import Drain
 from flows.opening import open_session
 from flows.session import LoadSession, Read
 from flows.settings import LoadSettings
-from schemas.errors import IntegrityError
+from schemas.errors import ChangedError, IntegrityError, TryAgainError
 from schemas.records import Chunk, ChunkKind, LoadReport, Partition
 from schemas.staged import StagedChunk
 from sources.arriving import Arriving
+from sources.expecting import Expecting
 from sources.source import Reading, Source
 from stores.tail import TailReceipt
 
@@ -32,6 +33,7 @@ class Progress:
     phase: str = "reading"
 
 
+_EXPECTED = 16  # small objects that are on their way while another is read
 _A_TYPE = 256 * 1024  # bytes whose work takes as long as what is done once for every type
 
 _XML_WEIGHT = 3  # bytes of a document to one of the rows that are made of it
@@ -54,7 +56,8 @@ def run_load(
     same load again takes up there.
 
     Raises the errors of :mod:`schemas.errors`. A damaged file is refused whole and named in ``report.refused``; the
-    others load.
+    others load. An object that changed meanwhile is named in ``report.deferred``, and so is the first that cannot be
+    had any more: then no further one is asked for, and what was read whole is committed.
     """
     partitions = source.arrivals() if isinstance(source, Arriving) else source.partitions()
     with open_session(settings, lost=lost) as session:
@@ -141,6 +144,7 @@ class _Run:
         self._progress = Progress()
         self._open: list[_Open] = []
         self._together: _Together | None = None
+        self._out_of_reach = False  # the store of the last object
         self._enough = session.settings.limits.chunk_bytes // 2  # bytes worked on together
 
     async def all(self, partitions: Sequence[Partition] | AsyncIterator[Partition]) -> None:
@@ -154,10 +158,17 @@ class _Run:
         self._places = asyncio.Semaphore(workers + 1)
         with ThreadPoolExecutor(workers, thread_name_prefix="clinmart") as pool:
             self._pool = pool
+            number = 0
             async for partition in _each(partitions):
                 if self._drain.asked:
                     self._session.report.status = "drained"
                     break
+                if self._out_of_reach:
+                    break
+                number += 1
+                if isinstance(partitions, Sequence) and isinstance(self._source, Expecting):
+                    soon = partitions[number : number + _EXPECTED]
+                    self._source.expect(each for each in soon if self._session.objects.find(each) is None)
                 if not isinstance(partitions, Sequence):
                     self._progress.total += partition.size
                 await self._partition(partition)
@@ -171,16 +182,28 @@ class _Run:
         """Read one partition, unless its receipt says that it need not be."""
         session, done = self._session, self._progress.done
         session.report.bytes += partition.size
-        manifest = self._source.as_of(partition)
-        if await asyncio.to_thread(session.is_done, partition, self._source.digest, manifest):
+        opened: _Open | None = None
+        try:
+            manifest = self._source.as_of(partition)
+            if not await asyncio.to_thread(session.is_done, partition, self._source.digest, manifest):
+                as_of, _ = session.time_of(partition, manifest)
+                opened = _Open(partition, self._source.read(partition), [])
+                await self._opened(opened, as_of)
+        except TryAgainError as error:
+            session.defer(str(error), partition, await opened.chunks() if opened else ())
+            self._out_of_reach = not isinstance(error, ChangedError)
+        finally:
+            if opened is not None:
+                await opened.reading.aclose()
             self._advance(done + partition.size)
-            return
-        as_of, _ = session.time_of(partition, manifest)
-        opened = _Open(partition, self._source.read(partition), [])
+
+    async def _opened(self, opened: _Open, as_of: datetime) -> None:
+        """Read a partition to its end, and keep what is to be committed of it."""
+        session = self._session
         try:
             small = await self._read(opened, as_of)
         except _Drained:
-            session.leave_out(partition, await opened.chunks())
+            session.leave_out(opened.partition, await opened.chunks())
         except IntegrityError as error:
             session.refuse(str(error), await opened.chunks())
         else:
@@ -188,9 +211,6 @@ class _Run:
                 await self._wait_for_others(opened, small, as_of)
             else:
                 self._open.append(opened)
-        finally:
-            await opened.reading.aclose()
-            self._advance(done + partition.size)
 
     async def _read(self, opened: _Open, as_of: datetime) -> list[Chunk]:
         """Give a partition's chunks to the workers; those of a small one, when it is read whole, are returned."""

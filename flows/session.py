@@ -30,6 +30,7 @@ from stores.codes import loads_with, unmapped
 from stores.commit import commit, save_load
 from stores.exports import move_export
 from stores.mart import Mart
+from stores.objects import ObjectNames
 from stores.overview import table_rows
 from stores.quarantine import refused_by_views
 from stores.receipts import Known, Receipts
@@ -66,6 +67,7 @@ class Before:
     replaces: str | None = None
     late: Mapping[str, datetime] = field(default_factory=dict)
     mapping: Numbered | None = None
+    objects: ObjectNames = field(default_factory=ObjectNames)
 
 
 class LoadSession:
@@ -86,6 +88,7 @@ class LoadSession:
         self.report = report
         self.stage = stage
         self.receipts = before.receipts
+        self.objects = before.objects
         self.views = before.views
         self._preferred = preferred
         self._mapping = before.mapping
@@ -139,7 +142,8 @@ class LoadSession:
         if not self.receipts.may_know(partition.size):
             return False
         as_of, given = self.time_of(partition, manifest)
-        known = self.receipts.find(partition.size, receipt_name(partition, digest(partition)), as_of if given else None)
+        name = self.objects.find(partition) or receipt_name(partition, digest(partition))
+        known = self.receipts.find(partition.size, name, as_of if given else None)
         if known is None:
             return False
         changed = known.mapping != self._mapped_by(partition)
@@ -147,6 +151,7 @@ class LoadSession:
             self._again[partition] = known
             return False
         self._skip(partition, known)
+        self.objects.add(partition, name)
         return True
 
     def _skip(self, partition: Partition, known: Known) -> None:
@@ -175,6 +180,13 @@ class LoadSession:
         self.report.bytes -= partition.size
         self.report.status = "drained"
 
+    def defer(self, why: str, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
+        """Leave a partition that cannot be read now to the next load, and say why."""
+        for chunk in chunks:
+            self.stage.discard(chunk.paths)
+        self.report.bytes -= partition.size
+        self.report.deferred.append(why)
+
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
         counts = self._add(read.chunks)
@@ -186,6 +198,7 @@ class LoadSession:
         if known is not None and known.mapping != self._mapped_by(read.partition):
             unit.remapped.append(read.partition.uri)
         sha256 = receipt_name(read.partition, read.sha256)
+        self.objects.add(read.partition, sha256)
         inputs = total_of(part for chunk in read.chunks for part in chunk.inputs)
         unrouted, routes = sum(sum(chunk.unrouted) for chunk in read.chunks), self.settings.routes
         unit.receipts.append(
@@ -261,11 +274,12 @@ class LoadSession:
             for name, lines in refused_by_views(connection, report.source, self._skipped).items():
                 report.views[name] = report.views.get(name, 0) + lines
             report.seconds = time.monotonic() - self._began
-            if report.refused:
+            if report.refused or report.deferred:
                 report.status = "failed"
             elif report.status == "ok" and (report.total().quarantined or report.views):
                 report.status = "quarantined"
             now = datetime.now(UTC)
+            self.objects.note(connection, report.load_id, now)
             whole = report.kind == "load" and report.status in ("ok", "quarantined")
             reached = cursors(manifests, partitions, self._accounted)
             settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
@@ -315,7 +329,7 @@ class LoadSession:
         unit.replaces, unit.mapping = self._replaces, self._mapping
         if unit.is_empty or (self.settings.strict and self.report.status == "drained"):
             return
-        if self.settings.strict and (unit.rejections or self.report.refused):
+        if self.settings.strict and (unit.rejections or self.report.refused or self.report.deferred):
             self.report.status = "failed"
             refused = sum(c.quarantined for receipt in unit.receipts for c in receipt.resources.values())
             refused += unit.views_refused.total()

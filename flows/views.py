@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import polars as pl
 
-from schemas.errors import StorageError, UsageError
+from schemas.errors import UsageError
 from schemas.reasons import Reason
 from schemas.records import Chunk, OversizedLine
 from schemas.view_definition import parse_view
@@ -68,20 +67,6 @@ def run_view(view: CompiledView, source: Source, form: Format, out: BinaryIO, wo
         asyncio.run(_Run(source, readers.read, pool, workers, sink, report).all())
     sink.close()
     return report
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when the block ends well."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class _Readers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ import duckdb
 from schemas.errors import StorageError, UsageError
 from stores.sql import quoted, text
 
-_MARKER = "_clinmart.json"
+MARKER = "_clinmart.json"
 
 
 def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
@@ -21,14 +22,14 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
     The folder is replaced by renaming: a reader sees the old one or the new one. A folder that was not published by
     clinmart is refused (UsageError), so that nothing of the user's is ever removed.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARKER).exists())):
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARKER).exists())):
         raise UsageError(f"{folder} is not a folder that clinmart published: name a new one")
     fresh = folder.with_name(f"{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f"{folder.name}.old-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
-        rows = {name: _write(connection, name, fresh) for name in _names(connection)}
-        (fresh / _MARKER).write_text('{"made_by": "clinmart publish"}\n')
+        rows = {name: number for name, number, _ in write_tables(connection, fresh)}
+        (fresh / MARKER).write_text('{"made_by": "clinmart publish"}\n')
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
@@ -37,7 +38,15 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return {name: number for name, number in rows.items() if number}
+    return rows
+
+
+def write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, int, Path]]:
+    """Write every table and view of schema ``main`` that has rows into ``folder``, one by one: name, rows, file."""
+    for name in _names(connection):
+        number = _write(connection, name, folder)
+        if number:
+            yield name, number, folder / f"{name}.parquet"
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
