@@ -205,7 +205,9 @@ def plan(
         whole = Partition(file.uri, size=size, deletes=deletes, format=given, dialect=dialect, etag=file.etag)
         if dialect is not None:
             return [whole]  # a record may go over many lines, so that no line can be told to begin one
-        if size <= limits.partition_bytes or codec_of(raw.read(_MAGIC_BYTES), file.uri) is not None:
+        if file.etag is not None and size <= limits.partition_bytes:
+            return [whole]  # of an object nothing is read before its receipt was asked for
+        if codec_of(raw.read(_MAGIC_BYTES), file.uri) is not None or size <= limits.partition_bytes:
             return [whole]
         if given is Format.HL7V2 or (given is Format.AUTO and is_messages(file.uri, _from_start(raw))):
             return [whole]

@@ -59,7 +59,7 @@ class Store:
         url = f"{self.url}/clinic/{quote(key)}"
         return httpx.request(method, url, content=content, headers={"Authorization": _SIGNED, "X-Test": "1"})
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def all_keys(self, prefix: str = "") -> list[str]:
         """All keys that begin so."""
         answer = httpx.get(
             f"{self.url}/clinic",
@@ -76,7 +76,7 @@ class Store:
     def clear(self) -> None:
         """Forget what was asked, and remove the faults and the objects."""
         self.fault = None
-        for key in self.keys():
+        for key in self.all_keys():
             self.request("DELETE", key)
         self.asked.clear()
         self.most = 0
