@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -16,10 +17,11 @@ import msgspec
 
 from flows.settings import new_load_id, object_access
 from schemas.errors import IntegrityError, UsageError
+from schemas.table import Table
 from sources.objects.address import ObjectAddress
 from sources.objects.bucket import Listed, bucket_of
 from sources.objects.writing import ObjectWriter
-from stores.publish import MARKER, write_tables
+from stores.publish import MARKER, REFUSED_FILE, write_tables
 
 
 class _Pointer(msgspec.Struct):
@@ -27,8 +29,8 @@ class _Pointer(msgspec.Struct):
     made_by: str = ""
 
 
-def publish_objects(connection: duckdb.DuckDBPyConnection, given: str) -> dict[str, int]:
-    """Write every table and view of schema ``main`` that has rows; rows by table.
+def publish_objects(connection: duckdb.DuckDBPyConnection, given: str, tables: Sequence[Table]) -> dict[str, int]:
+    """Write every table and view of schema ``main`` that has rows; rows by table. ``tables`` are the models.
 
     Raises UsageError for a prefix that holds something else, and the errors of writing. One table at a time stands in a
     folder of its own on the way.
@@ -47,10 +49,11 @@ def publish_objects(connection: duckdb.DuckDBPyConnection, given: str) -> dict[s
     writer = ObjectWriter(address, access)
     rows: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="clinmart-publish-") as folder:
-        for name, number, path in write_tables(connection, Path(folder)):
+        for path, number in write_tables(connection, Path(folder), tables):
             writer.copy_in(path, f"{below}{snapshot}/{path.name}")
             path.unlink()
-            rows[name] = number
+            if path.name != REFUSED_FILE:
+                rows[path.stem] = number
     told = {"made_by": "clinmart publish", "snapshot": snapshot, "tables": rows}
     writer.put(below + MARKER, json.dumps(told).encode())
     kept = tuple(f"{below}{one}/" for one in (snapshot, before) if one)

@@ -10,8 +10,10 @@ from datetime import datetime
 import duckdb
 
 from schemas.records import Partition
+from stores.records import insert_records
 
 _Key = tuple[str, int, int, bool]
+_PLACE = ("uri", "range_start", "size", "deletes")  # what a key is made of
 
 
 class ObjectNames:
@@ -46,23 +48,19 @@ class ObjectNames:
         """Write to the mart what was added since the last time."""
         if not self._new:
             return
-        columns = [*zip(*(key + said for key, said in self._new.items()), strict=True)]
-        uris, starts, sizes, deletes, etags, names = map(list, columns)
-        told = {"source": self._source, "uris": uris, "starts": starts, "sizes": sizes, "deletes": deletes}
-        new = (
-            "SELECT unnest($uris) AS uri, unnest($starts) AS range_start, unnest($sizes) AS size, "
-            "unnest($deletes) AS deletes"
-        )
+        told = {"source": self._source, "load_id": load_id, "noted_at": now}
+        rows = [
+            {**told, **dict(zip(_PLACE, key, strict=True)), "etag": etag, "sha256": name.hex()}
+            for key, (etag, name) in self._new.items()
+        ]
+        places = {f"all_{name}": [row[name] for row in rows] for name in _PLACE}
+        same = " AND ".join(f"o.{name} = n.{name}" for name in _PLACE)
         connection.execute(
-            f"DELETE FROM etl.object o USING ({new}) n WHERE o.source = $source AND o.uri = n.uri "
-            "AND o.range_start = n.range_start AND o.deletes = n.deletes AND o.size = n.size",
-            told,
+            f"DELETE FROM etl.object o USING (SELECT {', '.join(f'unnest($all_{n}) AS {n}' for n in _PLACE)}) n "
+            f"WHERE o.source = $source AND {same}",
+            {"source": self._source, **places},
         )
-        connection.execute(
-            f"INSERT INTO etl.object BY NAME SELECT $source AS source, n.*, e.* FROM ({new}) n POSITIONAL JOIN "
-            "(SELECT unnest($etags) AS etag, unnest($names) AS sha256, $load AS load_id, $now AS noted_at) e",
-            told | {"etags": etags, "names": [name.hex() for name in names], "load": load_id, "now": now},
-        )
+        insert_records(connection, "object", rows)
         self._new = {}
 
 

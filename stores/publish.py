@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
 
 from schemas.errors import StorageError, UsageError
+from schemas.table import Table
+from stores.newer_refused import refused_rows
 from stores.sql import quoted, text
 
 MARKER = "_clinmart.json"
+REFUSED_FILE = "_newer_refused.parquet"
 
 
-def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
+def is_published(folder: Path) -> bool:
+    """Whether clinmart published it."""
+    return (folder / MARKER).exists()
+
+
+def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table]) -> dict[str, int]:
     """Write every table and view of schema ``main`` that has rows as ``<table>.parquet`` into ``folder``; rows by
-    table.
+    table; ``tables`` are the models.
 
-    The folder is replaced by renaming: a reader sees the old one or the new one. A folder that was not published by
-    clinmart is refused (UsageError), so that nothing of the user's is ever removed.
+    ``_newer_refused.parquet`` names the rows of which a newer version stands in the quarantine. The folder is replaced
+    by renaming: a reader sees the old one or the new one. A folder that was not published by clinmart is refused
+    (UsageError), so that nothing of the user's is ever removed.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARKER).exists())):
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not is_published(folder))):
         raise UsageError(f"{folder} is not a folder that clinmart published: name a new one")
     fresh = folder.with_name(f"{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f"{folder.name}.old-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
-        rows = {name: number for name, number, _ in write_tables(connection, fresh)}
+        rows = {path.stem: number for path, number in write_tables(connection, fresh, tables)}
         (fresh / MARKER).write_text('{"made_by": "clinmart publish"}\n')
         if folder.exists():
             folder.rename(old)
@@ -38,15 +47,21 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return rows
+    return {name: number for name, number in rows.items() if f"{name}.parquet" != REFUSED_FILE}
 
 
-def write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, int, Path]]:
-    """Write every table and view of schema ``main`` that has rows into ``folder``, one by one: name, rows, file."""
+def write_tables(
+    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table]
+) -> Iterator[tuple[Path, int]]:
+    """Write the files of a snapshot into ``folder``, one by one, with the number of their rows; see
+    :func:`publish_parquet`. The last is :data:`REFUSED_FILE`.
+    """
     for name in _names(connection):
-        number = _write(connection, name, folder)
-        if number:
-            yield name, number, folder / f"{name}.parquet"
+        if number := _write(connection, name, folder):
+            yield folder / f"{name}.parquet", number
+    path = folder / REFUSED_FILE
+    connection.execute(f"COPY ({refused_rows(tables)}) TO {text(str(path))} (FORMAT parquet)")
+    yield path, 0
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -58,6 +58,7 @@ def publish(
     """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it."""
     if to != "parquet":
         raise UsageError(f"--to {to!r} is not known: give parquet")
+    from schemas.tables import all_tables
     from sources.objects.address import ObjectAddress, is_object
     from stores.mart import Mart
     from stores.publish import publish_parquet
@@ -71,9 +72,9 @@ def publish(
         if far:
             from flows.publish_objects import publish_objects
 
-            rows = publish_objects(connection, folder)
+            rows = publish_objects(connection, folder, all_tables())
         else:
-            rows = publish_parquet(connection, Path(folder))
+            rows = publish_parquet(connection, Path(folder), all_tables())
     if as_json:
         typer.echo(json.dumps({"folder": folder, "tables": rows}))
     else:

@@ -27,6 +27,10 @@ class Asked:
     query: str
     range: str | None
 
+    def make_bucket(self) -> None:
+        """The bucket, empty."""
+        httpx.put(f"{self.url}/clinic", headers={"Authorization": _SIGNED, "X-Test": "1"}).raise_for_status()
+
     @property
     def reads(self) -> bool:
         """True for one that asks for bytes of an object."""
@@ -76,8 +80,8 @@ class Store:
     def clear(self) -> None:
         """Forget what was asked, and remove the faults and the objects."""
         self.fault = None
-        for key in self.all_keys():
-            self.request("DELETE", key)
+        httpx.post(f"{self.url}/moto-api/reset", headers={"X-Test": "1"}).raise_for_status()
+        self.make_bucket()
         self.asked.clear()
         self.most = 0
 
@@ -127,8 +131,7 @@ def serving() -> Iterator[Store]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        made = httpx.put(f"{store.url}/clinic", headers={"Authorization": _SIGNED, "X-Test": "1"})
-        made.raise_for_status()
+        store.make_bucket()
         yield store
     finally:
         server.shutdown()
@@ -176,27 +179,29 @@ def is_read(environ: Environ) -> bool:
 
 def cut(etag: str, size: int) -> Fault:
     """A body that breaks off after its first half: the connection ends."""
+    return _half(etag, size, honest=True)
 
+
+def lying(etag: str, size: int) -> Fault:
+    """A whole answer that holds half of what was asked for, and says so."""
+    return _half(etag, size, honest=False)
+
+
+def _half(etag: str, size: int, *, honest: bool) -> Fault:
     def fault(environ: Environ, start: Callable[..., Any]) -> Answer:
         begin, _, last = environ["HTTP_RANGE"].removeprefix("bytes=").partition("-")
-        length = int(last) - int(begin) + 1
+        asked = int(last) - int(begin) + 1
+        half = asked // 2
         start(
             "206 Partial Content",
             [
-                ("Content-Length", str(length)),
-                ("Content-Range", f"bytes {begin}-{last}/{size}"),
+                ("Content-Length", str(asked if honest else half)),
+                ("Content-Range", f"bytes {begin}-{last if honest else int(begin) + half - 1}/{size}"),
                 ("ETag", etag),
                 ("Last-Modified", "Wed, 21 Oct 2026 07:28:00 GMT"),
                 ("Connection", "close"),
             ],
         )
-        environ["wsgi.errors"] = _Silent()
-        return [b"x" * (length // 2)]
+        return [b"x" * half]
 
     return fault
-
-
-class _Silent:
-    def write(self, _: str) -> None: ...
-
-    def flush(self) -> None: ...

@@ -301,7 +301,9 @@ def test_deletes_and_extracts(store: Store, tmp_path: Path, clinmart: Clinmart) 
     store.put("tables/t.parquet", (tmp_path / "t.parquet").read_bytes())
     store.put("tables/t.csv", b"ID,NAME\n9,z\n")
     mapping = tmp_path / "map.yaml"
-    mapping.write_text("files:\n  - file: 't.*'\n    table: location\n    keys: [ID]\n    columns: {location_name: NAME}\n")
+    mapping.write_text(
+        "files:\n  - file: 't.*'\n    table: location\n    keys: [ID]\n    columns: {location_name: NAME}\n"
+    )
     found = load(clinmart, mart, "s3://clinic/tables", "--format", "extract", "--mapping", mapping)
     assert found.code == 0, found.err
     assert query(mart, "SELECT location_name FROM location ORDER BY ALL") == [("x",), ("y",), ("z",)]
