@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -133,14 +133,14 @@ def read_manifest(path: str) -> Manifest | None:
     if not path.lower().endswith(".json") or not Path(path).is_file():
         return None
     with storage_errors(path), Path(path).open("rb") as file:
-        data = file.read(_HEAD_BYTES)
-        if b'"transactionTime"' in data or b'"output"' in data or posixpath.basename(path) == MANIFEST_NAME:
-            data += file.read(LARGEST_MANIFEST)
-    return parse_whole_manifest(data, path)
+        return manifest_in(file, path)
 
 
-def parse_whole_manifest(data: bytes, uri: str) -> Manifest | None:
-    """The manifest that ``data`` is; None and errors as :func:`read_manifest`."""
+def manifest_in(raw: BinaryIO, uri: str) -> Manifest | None:
+    """The manifest in an open file called ``*.json``; None and errors as :func:`read_manifest`."""
+    data = raw.read(_HEAD_BYTES)
+    if b'"transactionTime"' in data or b'"output"' in data or posixpath.basename(uri) == MANIFEST_NAME:
+        data += raw.read(LARGEST_MANIFEST)
     manifest = parse_manifest(data, uri)
     if manifest is None and posixpath.basename(uri) == MANIFEST_NAME and not _is_json(data):
         raise IntegrityError(f"{uri}: this manifest is not whole; get it again, or remove it")

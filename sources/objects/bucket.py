@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -11,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from schemas.errors import ClinmartError, TryAgainError, UsageError
+from schemas.errors import TryAgainError, UsageError
 from sources.objects.access import ObjectAccess
 from sources.objects.address import ObjectAddress
 from sources.objects.credentials import aws_provider, azure_must_be_known, google_must_be_known
@@ -106,14 +105,14 @@ class Bucket:
             raise changed(uri) from None
 
     async def _call(self, key: str, doing: str, attempt: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        from obstore.exceptions import BaseError  # noqa: PLC0415
+
         uri = self._address.at(key)
 
         async def once() -> _Answer:
             try:
                 return await attempt()
-            except (ClinmartError, PassingError, asyncio.CancelledError):
-                raise
-            except Exception as error:  # noqa: BLE001 - obstore's errors have no common base with what it borrows
+            except (BaseError, OSError) as error:
                 raise fault(error, uri, doing) from None
 
         if self._pace is None:  # it belongs to the loop, on which this runs

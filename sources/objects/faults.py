@@ -26,7 +26,7 @@ def fault(error: Exception, uri: str, doing: str) -> Exception:
         UnauthenticatedError,
     )
 
-    said = str(error)
+    said = str(error).partition("\n\nDebug source")[0]
     found = _STATUS.search(said)
     status = int(found[1]) if found else None
     told = _CODE.search(said)

@@ -12,9 +12,8 @@ from typing import BinaryIO, cast
 
 from schemas.errors import StorageError, UsageError
 from schemas.records import Partition
-from sources.folder import Sorted, parse_whole_manifest, sort_out
+from sources.folder import Sorted, manifest_in, sort_out
 from sources.manifest import (
-    LARGEST_MANIFEST,
     MANIFEST_NAME,
     Manifest,
     find_deleted,
@@ -154,11 +153,8 @@ class Objects:
         if not uri.lower().endswith(".json"):
             return None
         if uri not in self._read:
-            listed = self._known[uri]
-            if listed.size > LARGEST_MANIFEST:
-                return None
-            with self._open(listed) as raw:
-                self._read[uri] = parse_whole_manifest(raw.read(), uri)
+            with self._open(self._known[uri]) as raw:
+                self._read[uri] = manifest_in(raw, uri)
         return self._read[uri]
 
     def _is_there(self, uri: str) -> bool:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from schemas.errors import ClinmartError, StorageError, TryAgainError
+from schemas.errors import StorageError, TryAgainError
 from sources.objects.access import ObjectAccess
 from sources.objects.address import ObjectAddress
 from sources.objects.bucket import connected
@@ -21,6 +21,7 @@ from sources.pace.passing import PassingError
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig
+    from typing_extensions import Buffer
 
 PART_BYTES = 8 * 1024 * 1024  # S3 takes 10,000 parts: 80 GB
 _AT_ONCE = 4  # parts on their way
@@ -90,10 +91,11 @@ class _Stream:
         with _faults(self._uri):
             self._writer.__exit__(*error)  # type: ignore[attr-defined] # obstore's class is not there at run time
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Buffer) -> int:
+        part = memoryview(data).cast("B")
         with _faults(self._uri):
-            self._writer.write(data)  # type: ignore[attr-defined]
-        return len(data)
+            self._writer.write(part)  # type: ignore[attr-defined]
+        return len(part)
 
     def flush(self) -> None:
         """Parts are sent when they are full."""
@@ -101,11 +103,11 @@ class _Stream:
 
 @contextmanager
 def _faults(uri: str) -> Iterator[None]:
+    from obstore.exceptions import BaseError  # noqa: PLC0415
+
     try:
         yield
-    except ClinmartError:
-        raise
-    except Exception as error:  # noqa: BLE001 - obstore's errors have no common base with what it borrows
+    except (BaseError, OSError) as error:
         found = fault(error, uri, "written")
         if isinstance(found, FileNotFoundError):
             found = StorageError(f"{uri}: cannot be written: there is no such bucket")
