@@ -18,7 +18,7 @@ from schemas.errors import ChangedError, IntegrityError, TryAgainError
 from schemas.records import Chunk, ChunkKind, LoadReport, Partition
 from schemas.staged import StagedChunk
 from sources.arriving import Arriving
-from sources.expecting import Expecting
+from sources.expecting import EXPECTED, Expecting
 from sources.source import Reading, Source
 from stores.tail import TailReceipt
 
@@ -34,7 +34,6 @@ class Progress:
     phase: str = "reading"
 
 
-_EXPECTED = 16  # small objects that are on their way while another is read
 _A_TYPE = 256 * 1024  # bytes whose work takes as long as what is done once for every type
 
 _XML_WEIGHT = 3  # bytes of a document to one of the rows that are made of it
@@ -168,7 +167,7 @@ class _Run:
                     break
                 number += 1
                 if isinstance(partitions, Sequence) and isinstance(self._source, Expecting):
-                    soon = partitions[number : number + _EXPECTED]
+                    soon = partitions[number : number + EXPECTED]
                     self._source.expect(each for each in soon if self._session.accounts.objects.find(each) is None)
                 if not isinstance(partitions, Sequence):
                     self._progress.total += partition.size

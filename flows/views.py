@@ -17,6 +17,7 @@ from schemas.errors import UsageError
 from schemas.reasons import Reason
 from schemas.records import Chunk, OversizedLine
 from schemas.view_definition import parse_view
+from sources.expecting import EXPECTED, Expecting
 from sources.source import Reading, ReadLimits, Source
 from transforms.decode.lines import text_bytes
 from transforms.views import CompiledView, compile_view
@@ -107,7 +108,10 @@ class _Run:
 
     async def all(self) -> None:
         """Read everything."""
-        for partition in await asyncio.to_thread(self._source.partitions):
+        partitions = await asyncio.to_thread(self._source.partitions)
+        for number, partition in enumerate(partitions, 1):
+            if isinstance(self._source, Expecting):
+                self._source.expect(partitions[number : number + EXPECTED])
             reading = self._source.read(partition)
             try:
                 await self._chunks(reading)

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 from schemas.records import Partition
 from sources.source import Source
 
+EXPECTED = 16  # partitions that are told of while another is read
+
 
 @runtime_checkable
 class Expecting(Source, Protocol):
