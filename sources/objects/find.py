@@ -45,6 +45,10 @@ class Objects:
         self._read: dict[str, Manifest | None] = {}
         self._expected: dict[str, Future[bytes]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """What another process needs to open the same objects."""
+        return {**self.__dict__, "_expected": {}}
+
     def find(self, given: str, is_data: Callable[[str], bool]) -> tuple[Sorted, list[Manifest]]:
         """What an input means, and the manifests met; raises as :func:`sources.folder.select` says."""
         address = ObjectAddress.parse(given)
