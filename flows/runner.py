@@ -145,6 +145,7 @@ class _Run:
         self._open: list[_Open] = []
         self._together: _Together | None = None
         self._out_of_reach = False  # the store of the last object
+        self._changed: set[str] = set()  # objects of which nothing more is read
         self._enough = session.settings.limits.chunk_bytes // 2  # bytes worked on together
 
     async def all(self, partitions: Sequence[Partition] | AsyncIterator[Partition]) -> None:
@@ -166,10 +167,9 @@ class _Run:
                 if self._out_of_reach:
                     break
                 number += 1
-                if isinstance(partitions, Sequence) and isinstance(self._source, Expecting):
-                    soon = partitions[number : number + EXPECTED]
-                    self._source.expect(each for each in soon if self._session.accounts.objects.find(each) is None)
-                if not isinstance(partitions, Sequence):
+                if isinstance(partitions, Sequence):
+                    self._expect(partitions[number : number + EXPECTED])
+                else:
                     self._progress.total += partition.size
                 await self._partition(partition)
                 if sum(o.partition.size for o in self._open) >= self._session.settings.unit_bytes:
@@ -178,8 +178,15 @@ class _Run:
                 self._session.report.status = "drained"
             await self._settle(last=True)
 
+    def _expect(self, soon: Sequence[Partition]) -> None:
+        """Tell a source that is far away what will be read next."""
+        if isinstance(self._source, Expecting):
+            self._source.expect(each for each in soon if self._session.accounts.objects.find(each) is None)
+
     async def _partition(self, partition: Partition) -> None:
         """Read one partition, unless its receipt says that it need not be."""
+        if partition.uri in self._changed:
+            return
         session, done = self._session, self._progress.done
         session.report.bytes += partition.size
         opened: _Open | None = None
@@ -190,12 +197,27 @@ class _Run:
                 opened = _Open(partition, self._source.read(partition), [])
                 await self._opened(opened, as_of)
         except TryAgainError as error:
-            session.defer(str(error), partition, await opened.chunks() if opened else ())
-            self._out_of_reach = not isinstance(error, ChangedError)
+            await self._defer(error, partition, opened)
         finally:
             if opened is not None:
                 await opened.reading.aclose()
             self._advance(done + partition.size)
+
+    async def _defer(self, error: TryAgainError, partition: Partition, opened: _Open | None) -> None:
+        """Leave a partition to the next load: of an object that changed its other ranges too, of a store that cannot be
+        reached all that is to come.
+        """
+        session = self._session
+        session.report.deferred.append(str(error))
+        session.defer(partition, await opened.chunks() if opened else ())
+        if not isinstance(error, ChangedError):
+            self._out_of_reach = True
+            return
+        self._changed.add(partition.uri)
+        # Ranges that were worked on together with other files cannot be told from them; ranges are never that small.
+        for other in [o for o in self._open if o.partition.uri == partition.uri and o.share is None and not o.small]:
+            self._open.remove(other)
+            session.defer(other.partition, await other.chunks())
 
     async def _opened(self, opened: _Open, as_of: datetime) -> None:
         """Read a partition to its end, and keep what is to be committed of it."""

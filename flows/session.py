@@ -101,18 +101,15 @@ class LoadSession:
         self.report.refused.append(why)
 
     def leave_out(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
-        """Leave a partition that was not read to its end to the next load."""
-        for chunk in chunks:
-            self.stage.discard(chunk.paths)
-        self.report.bytes -= partition.size
+        """Leave a partition that was not read to its end to the next load, of which the load says that it drained."""
+        self.defer(partition, chunks)
         self.report.status = "drained"
 
-    def defer(self, why: str, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
-        """Leave a partition that cannot be read now to the next load, and say why."""
+    def defer(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
+        """Leave a partition that cannot be read now to the next load."""
         for chunk in chunks:
             self.stage.discard(chunk.paths)
         self.report.bytes -= partition.size
-        self.report.deferred.append(why)
 
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""

@@ -11,6 +11,13 @@ import polars as pl
 import pytest
 import zstandard
 
+import flows.settings
+from flows.runner import run_load
+from flows.settings import LoadSettings
+from schemas.records import Partition
+from sources.files import FileSource
+from sources.reading import AheadReading
+from sources.source import ReadLimits
 from sources.synth import SynthPlan, write_synth
 from tests.flows.inputs import Outcome, contents, medication, query, write
 from tests.objects.store import Environ, Fault, Store, error, is_read
@@ -144,6 +151,31 @@ def test_an_object_that_changes_is_left_to_the_next_load(store: Store, tmp_path:
     assert found.json["bytes"] == len(lines("a")) + len(lines("c"))
     again = load(clinmart, mart, "s3://clinic/")
     assert again.code == 0 and again.json["resources"]["Medication"]["applied"] == 2
+
+
+def test_ranges_of_an_object_that_changes_go_together(store: Store, tmp_path: Path) -> None:
+    """When the last range of a large object finds another content, those before it are not committed either."""
+    limits = ReadLimits(chunk_bytes=4_000, partition_bytes=20_000)
+    store.put("a.ndjson", lines(*(f"a{n}" for n in range(700))))
+    store.put("b.ndjson", lines("b"))
+    files = FileSource(["s3://clinic/"], limits, objects=flows.settings.object_access)
+    ranges = [partition for partition in files.partitions() if partition.uri.endswith("a.ndjson")]
+    assert len(ranges) > 3
+
+    class Late(FileSource):
+        """Another content is there when the last range is asked for."""
+
+        def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
+            if partition == ranges[-1]:
+                store.put("a.ndjson", lines("other"))
+                self._objects = None  # as another process would look
+            return super().read(partition, first_line=first_line)
+
+    mart = tmp_path / "m.duckdb"
+    late = Late(["s3://clinic/"], limits, objects=flows.settings.object_access)
+    report = run_load(late, LoadSettings(mart=mart, source="s", limits=limits))
+    assert len(report.deferred) == 1 and report.bytes == len(lines("b"))
+    assert query(mart, "SELECT id FROM medication") == [("b",)]
 
 
 def test_strict_loads_nothing_when_an_object_is_left_out(store: Store, tmp_path: Path, clinmart: Clinmart) -> None:
