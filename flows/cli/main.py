@@ -67,11 +67,26 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    context: typer.Context,
+    otlp: Annotated[
+        str | None, typer.Option(help="Send spans and metrics to this OTLP/HTTP receiver, e.g. http://127.0.0.1:4318.")
+    ] = None,
+    metrics_listen: Annotated[
+        str | None, typer.Option(help="Let Prometheus ask for metrics at [HOST:]PORT [default host: this machine].")
+    ] = None,
+    metrics_file: Annotated[
+        Path | None, typer.Option(help="Write metrics into this file at the end, for the textfile collector.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
-    """Options of no command."""
+    """Options of every command, before its name. Without them nothing is told to anybody."""
+    if otlp or metrics_listen or metrics_file:
+        from flows.telemetry import TelemetryOptions, telemetry
+
+        options = TelemetryOptions(otlp, metrics_listen, metrics_file)
+        context.with_resource(telemetry(options, context.invoked_subcommand or "help"))
 
 
 def main() -> None:
