@@ -18,6 +18,7 @@ from flows.fhir_files import place_fhir
 from flows.settings import LoadSettings
 from flows.worker import Worker
 from schemas.charsets import codec_named
+from schemas.consumed import Consumed
 from schemas.errors import StorageError
 from schemas.lateness import Lateness, LatePolicy
 from schemas.mapping.numbered import Numbered
@@ -214,13 +215,21 @@ class LoadSession:
         """Add a listener's messages to the commit unit, which has no receipts of them; ``last`` is their greatest
         number.
         """
+        self._add_messages(chunks)
+        self._unit.heard = last
+
+    def add_consumed(self, chunks: Sequence[StagedChunk], consumed: Sequence[Consumed]) -> None:
+        """Add a broker's messages to the commit unit, and how far they are taken in by it."""
+        self._add_messages(chunks)
+        self._unit.consumed += consumed
+
+    def _add_messages(self, chunks: Sequence[StagedChunk]) -> None:
         unit = self._unit
         for kind, one in self._add(chunks).items():
             unit.refused_again.setdefault(kind, Counts()).add(one)
         for kind, one in total_of(part for chunk in chunks for part in chunk.inputs).items():
             unit.inputs.setdefault(kind, Counts()).add(one)
         unit.unrouted += sum(sum(chunk.unrouted) for chunk in chunks)
-        unit.heard = last
 
     def _add(self, chunks: Sequence[StagedChunk]) -> dict[str, Counts]:
         """Add staged chunks to the commit unit; their counts by type."""

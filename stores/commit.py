@@ -21,6 +21,7 @@ from schemas.staged import StagedTable, StagedUnit
 from schemas.table import Table
 from stores.codes import save_codes
 from stores.commits import number_commit
+from stores.consumed import save_consumed
 from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
 from stores.mappings import save_mapping
 from stores.merge import merge
@@ -65,6 +66,7 @@ def commit(
             accept_messages(connection, report.source)
         if unit.heard is not None:
             settle_messages(connection, report, unit.heard, unit.rejections, now)
+        save_consumed(connection, unit.consumed, report, now)
         if unit.replaces is not None:
             _replaced(connection, unit.replaces, report, counts, now)
         _findings(connection, unit, report)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
+from flows.cli import consume, fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command("load")(load.load)
 app.command("fetch")(fetch.fetch)
 app.command("listen")(listen.listen)
+app.command("consume")(consume.consume)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
 app.command("publish")(status.publish)
