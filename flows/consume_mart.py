@@ -99,13 +99,12 @@ def open_consumer(settings: LoadSettings, broker: str, drain: Drain) -> Iterator
     sources = settings.routes.sources if settings.routes else (settings.source,)
     with ExitStack() as stack:
         first = _patiently(stack, replace(settings, source=sources[0]), drain)
-        others = [
-            stack.enter_context(open_session(replace(settings, source=source), "consume", beside=first))
-            for source in sources[1:]
-        ]
-        sessions = [first, *others]
-        with first.connect() as connection:
+        sessions = [first]
+        with first.connect() as connection:  # once it is made
             known = positions(connection, sources[0], broker)
+            for source in sources[1:]:
+                beside = open_session(replace(settings, source=source), "consume", beside=first)
+                sessions.append(stack.enter_context(beside))
             for session in sessions:
                 save_load(connection, session.report, finished=None)
         committer = ConsumeCommitter(sessions, known)

@@ -148,7 +148,7 @@ class Consumption:
 
     async def _receive_all(self) -> None:
         quiet = time.monotonic()
-        while not self._asked.is_set():
+        while not self._drain.asked:
             await self._place()
             batch = await self._gather()
             if batch.deliveries:
@@ -181,7 +181,7 @@ class Consumption:
         batch = _Batch()
         while len(batch.deliveries) < self._limits.messages and batch.size < self._limits.bytes:
             left = batch.since + self._limits.seconds - time.monotonic() if batch.deliveries else _LOOK_UP
-            if left <= 0 or self._asked.is_set():
+            if left <= 0 or self._drain.asked:
                 break
             try:
                 came = await self._broker.receive(self._limits.messages - len(batch.deliveries), min(left, _LOOK_UP))
@@ -207,7 +207,7 @@ class Consumption:
         asked = asyncio.ensure_future(self._asked.wait())
         try:
             while not self._asked.is_set():
-                opening = asyncio.ensure_future(self._pace.call(self._broker.open, deadline))
+                opening = asyncio.ensure_future(self._pace.call(self._broker.open))
                 await asyncio.wait((opening, asked), return_when=asyncio.FIRST_COMPLETED)
                 if not opening.done():
                     opening.cancel()

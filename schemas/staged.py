@@ -131,4 +131,4 @@ class StagedUnit(Staged):
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to commit."""
-        return not (self.receipts or self.attempts or self.consumed) and self.heard is None
+        return not (self.receipts or self.attempts or self.consumed or self.inputs) and self.heard is None

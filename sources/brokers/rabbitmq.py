@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 
 import aio_pika
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, HeadersType
+from aio_pika.abc import HeadersType
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, MessageProcessError
+from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import (
     AuthenticationError,
     ChannelAccessRefused,
@@ -87,7 +88,7 @@ class RabbitBroker:
             # A second channel for what is only asked: a refusal closes the channel that it came on.
             self._channel = await self._connection.channel()
             await self._channel.set_qos(prefetch_count=min(self._limits.messages, _MOST_PREFETCH))
-            self._queue: AbstractQueue = await self._channel.get_queue(self._place.name)
+            await self._channel.get_queue(self._place.name)
             if self._dead is not None:
                 await self._channel.get_queue(self._dead)
             await self._consume()
@@ -181,9 +182,11 @@ class RabbitBroker:
         """See :class:`Broker`."""
         await self._drop()
 
-    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+    async def _on_message(self, message: DeliveredMessage) -> None:
         """A message came; where too much is held, the broker is told to send no more."""
-        sent = message.timestamp.replace(tzinfo=message.timestamp.tzinfo or UTC) if message.timestamp else None
+        sent = message.header.properties.timestamp
+        if sent is not None and sent.tzinfo is None:
+            sent = sent.replace(tzinfo=UTC)
         token = (self._epoch, message.delivery_tag or 0)
         self._came.append(Delivery(message.body, self._place, None, bool(message.redelivered), sent, token))
         self._held += len(message.body)
@@ -198,7 +201,10 @@ class RabbitBroker:
             task.exception()  # a connection that is lost is found so by whoever receives
 
     async def _consume(self) -> None:
-        self._tag = await self._queue.consume(self._on_message)
+        # The channel below makes no object of a message with all that could be done to it, which takes a third of the
+        # time in which one is received.
+        underlay = await self._channel.get_underlay_channel()
+        self._tag = (await underlay.basic_consume(self._place.name, self._on_message)).consumer_tag
 
     async def _take_up(self) -> None:
         self._must_be_open()
@@ -212,7 +218,8 @@ class RabbitBroker:
         if tag is None:
             return
         try:
-            await self._queue.cancel(tag)
+            underlay = await self._channel.get_underlay_channel()
+            await underlay.basic_cancel(tag)
         except _LOST as error:
             raise self._gone(error) from None
 
