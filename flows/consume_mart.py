@@ -19,8 +19,8 @@ from flows.settings import LoadSettings
 from schemas.consumed import Consumed, Place
 from schemas.errors import LockedError
 from schemas.records import LoadReport
-from stores.commit import save_load
 from stores.consumed import positions
+from stores.load_row import save_load
 
 _LOG = logging.getLogger(__name__)
 _SLICE = 1.0  # seconds that are waited for a mart at once, so that a signal is heard
@@ -53,10 +53,10 @@ class ConsumeCommitter:
                 self._held = True
             for number in reversed(range(len(self.sessions))):
                 session, chunks = self.sessions[number], batch.chunks[number]
-                session.drop_unit()
+                session.unit.take()
                 if not chunks and number:
                     continue
-                session.add_consumed(chunks, () if number else consumed)
+                session.unit.add_consumed(chunks, () if number else consumed)
                 session.report.bytes += 0 if number else size
                 try:
                     session.commit()
@@ -81,7 +81,7 @@ class ConsumeCommitter:
         """Write the run's end to the mart; the sum of what it did for all sources."""
         self.release()
         for session in self.sessions:
-            session.drop_unit()
+            session.unit.take()
             if drained:
                 session.report.status = "drained"
             session.finish()
