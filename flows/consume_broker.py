@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from flows.consume_mart import open_consumer
@@ -12,6 +13,8 @@ from flows.consume_settings import ConsumeSettings
 from flows.consume_stage import BatchStager
 from flows.drain import Drain
 from flows.settings import LoadSettings
+
+_LIBRARIES = ("aio_pika", "aiobotocore", "aiokafka", "aiormq", "botocore")
 
 
 def run_consume(
@@ -25,6 +28,8 @@ def run_consume(
     ``ready`` is told what is consumed, once it is. Raises the errors of :mod:`schemas.errors`, and
     :class:`flows.consume_mart.DrainedError` when it was drained before it had the mart.
     """
+    for library in _LIBRARIES:  # they log what went wrong with what they were given; we say it without
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     address = asked.address()
     report = ConsumeReport(f"{asked.queue or ', '.join(asked.topics)} of {address}")
     with open_consumer(settings, address.kind, drain) as committer:

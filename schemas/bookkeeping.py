@@ -116,7 +116,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("broker", "VARCHAR", "kafka, rabbitmq or sqs."),
         Column("place", "VARCHAR", "Topic or queue."),
         Column("partition", "BIGINT", "Partition of the topic; null for a queue."),
-        Column("position", "BIGINT", "Offset of the first message that is not in the mart; null for a queue."),
+        Column("next_offset", "BIGINT", "Offset of the first message that is not in the mart; null for a queue."),
         Column("messages", "BIGINT", "Messages that were committed, those that came again among them."),
         Column("lag", "BIGINT", "Messages that were waiting there at the last commit; null where it is not told."),
         Column("load_id", "VARCHAR", "The run that made the last commit."),

@@ -21,7 +21,7 @@ def save_consumed(
     """Note what a commit takes in of each place, within its transaction. A position never moves back."""
     for one in consumed:
         place = [report.source, one.place.broker, one.place.name, one.place.partition]
-        before = connection.execute(f"SELECT messages, position FROM etl.consumer WHERE {_PLACE}", place).fetchone()
+        before = connection.execute(f"SELECT messages, next_offset FROM etl.consumer WHERE {_PLACE}", place).fetchone()
         messages, position = before or (0, None)
         reached = max((n for n in (position, one.position) if n is not None), default=None)
         connection.execute(f"DELETE FROM etl.consumer WHERE {_PLACE}", place)
@@ -34,7 +34,8 @@ def save_consumed(
 def positions(connection: duckdb.DuckDBPyConnection, source: str, broker: str) -> dict[Place, int]:
     """Of places whose messages are numbered, the position up to which they are in the mart."""
     rows = connection.execute(
-        "SELECT place, partition, position FROM etl.consumer WHERE source = ? AND broker = ? AND position IS NOT NULL",
+        "SELECT place, partition, next_offset FROM etl.consumer "
+        "WHERE source = ? AND broker = ? AND next_offset IS NOT NULL",
         [source, broker],
     ).fetchall()
     return {Place(broker, name, partition): position for name, partition, position in rows}
@@ -47,7 +48,7 @@ def consumers(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         return []
     return records(
         connection.execute(
-            "SELECT source, broker, place, partition, messages, position, lag, updated_at AS last_commit_at "
+            "SELECT source, broker, place, partition, messages, next_offset, lag, updated_at AS last_commit_at "
             "FROM etl.consumer ORDER BY ALL"
         )
     )

@@ -81,7 +81,7 @@ def test_everything_that_came_is_in_the_mart_and_acknowledged(tmp_path: Path) ->
         "read": 4, "applied": 4, "superseded": 0, "duplicate": 0, "quarantined": 0, "suppressed": 0
     }  # fmt: skip
     assert report.load.inputs["ORU_R01"].applied == 1
-    assert query(mart, "SELECT place, partition, position, messages FROM etl.consumer ORDER BY ALL") == [
+    assert query(mart, "SELECT place, partition, next_offset, messages FROM etl.consumer ORDER BY ALL") == [
         ("labs", 0, 3, 3),
         ("labs", 1, 2, 2),
     ]
@@ -345,7 +345,7 @@ def test_a_position_never_moves_back(tmp_path: Path) -> None:
     log.committed = {0: 1}
     log.partitions[0] = log.partitions[0][:3]
     consume(MemoryBroker(log), settings_for(mart))
-    assert query(mart, "SELECT position, messages FROM etl.consumer") == [(4, 6)]
+    assert query(mart, "SELECT next_offset, messages FROM etl.consumer") == [(4, 6)]
 
 
 def test_staged_rejections_name_their_messages(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_status_tells_of_consumers(tmp_path: Path, clinmart: Callable[..., Any])
     log.put(medication("a"), medication("b"))
     consume(MemoryBroker(log), settings_for(mart))
     (told,) = clinmart("status", "--mart", mart, "--json").json["consumers"]
-    assert (told["place"], told["position"], told["messages"], told["lag"]) == ("labs", 2, 2, 2)
+    assert (told["place"], told["next_offset"], told["messages"], told["lag"]) == ("labs", 2, 2, 2)
     assert "labs" in clinmart("status", "--mart", mart).out.decode()
     with duckdb.connect(str(mart)) as connection:
         connection.execute("DROP TABLE etl.consumer")
