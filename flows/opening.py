@@ -20,7 +20,7 @@ from stores.mart import Mart
 from stores.staging import Stage, clean_staging
 from stores.tail import TailReceipt
 
-_LISTENER_CHECKPOINT = "512MB"
+_RUNNING_CHECKPOINT = "512MB"
 _Session = TypeVar("_Session", bound=LoadSession)
 
 
@@ -62,13 +62,14 @@ def open_session_of(
             yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None)
             return
         listening = kind == "listen"  # then those who wait for answers come first
+        running = kind in ("listen", "consume")  # for days, with a commit every moment
         mart = Mart(
             settings.mart,
             threads=1 if listening else None,
             memory=settings.memory,
             repairing=bool(lost),
             moulds=cache_folder(),
-            checkpoint=_LISTENER_CHECKPOINT if listening else None,
+            checkpoint=_RUNNING_CHECKPOINT if running else None,
         )
         mart.must_be_possible()
         if settings.to_fhir is not None:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import (
+    consume,
     fetch,
     key,
     listen,
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command("load")(load.load)
 app.command("fetch")(fetch.fetch)
 app.command("listen")(listen.listen)
+app.command("consume")(consume.consume)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
 app.command("report")(report.report)
