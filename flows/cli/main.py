@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
+from flows.cli import deidentify, fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -33,6 +33,7 @@ app.command("listen")(listen.listen)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
 app.command("publish")(status.publish)
+app.command("deidentify")(deidentify.deidentify)
 app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
