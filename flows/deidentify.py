@@ -59,8 +59,9 @@ def deidentify(
     """Write a copy of a mart as the DuckDB file ``to``, or as a folder of Parquet files.
 
     ``key`` (32 bytes) makes ids and shifts; it is not used, and need not be given, where they are made for this copy
-    alone. ``today`` is the day on which ages are told. An earlier copy at ``to`` is replaced. UsageError where something
-    else is there, StorageError when it cannot be written.
+    alone. ``today`` is the day on which ages are told. An earlier copy at ``to`` is replaced.
+
+    Raises UsageError where something else is there, StorageError when it cannot be written.
     """
     secret = secrets.token_bytes(_KEY_BYTES) if policy.ids is Ids.ONCE else key
     if secret is None:
@@ -69,7 +70,7 @@ def deidentify(
         raise StorageError(f"cannot write {to}: there is no folder {to.parent}")
     if not parquet:
         _must_be_a_copy(to)
-    fresh = to.with_name(f"{to.name}.new-{os.getpid()}")
+    fresh = to.with_name(f"{to.name}.copy-{os.getpid()}")
     try:
         with mart.connect(read_only=True) as connection:
             connection.execute(f"ATTACH {text(str(fresh))} AS {COPY} (READ_WRITE)")

@@ -29,8 +29,9 @@ _STATEMENTS = {
         "say that."
     ),
     Method.SHIFTED_DATES: (
-        "Dates are shifted, not taken out, so this is NOT a Safe Harbor de-identification (45 CFR 164.514(b)(2)(i)(C)): "
-        "to give it away needs an expert's determination (164.514(b)(1)) or a data use agreement (164.514(e))."
+        "Dates are shifted, not taken out, so this is NOT a Safe Harbor de-identification (45 CFR "
+        "164.514(b)(2)(i)(C)): to give it away needs an expert's determination (164.514(b)(1)) or a data use agreement "
+        "(164.514(e))."
     ),
 }
 OVERRULED = " The policy keeps columns that the rules would take out, so it is not Safe Harbor either way."

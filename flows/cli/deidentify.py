@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.key import KeysOption
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import UsageError
 from schemas.research import Ids, Method
@@ -34,9 +35,7 @@ def deidentify(
     as_of: Annotated[
         str | None, typer.Option(help="Day on which ages are told, e.g. 2026-01-31 [default: today].")
     ] = None,
-    keys: Annotated[
-        str | None, typer.Option(help="Keyring, or kms:KEY_ID [default: CLINMART_KEYS, else MART.keys].")
-    ] = None,
+    keys: KeysOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a copy of a mart for analysts: no names, places, free text; ids that only your key can make again.
@@ -46,9 +45,11 @@ def deidentify(
     from dataclasses import replace
 
     from flows.deidentify import deidentify as write
+    from flows.keyring import keys_of
     from schemas.research import ResearchPolicy
     from schemas.tables import all_tables
     from sources.research_policy import read_policy
+    from stores.keys import Purpose
     from stores.mart import Mart
 
     if format_ not in ("duckdb", "parquet"):
@@ -58,20 +59,12 @@ def deidentify(
     chosen = replace(chosen, method=method or chosen.method, ids=ids or chosen.ids)
     at = Mart(mart)
     at.must_exist()
-    key = _key(mart, keys) if chosen.ids is Ids.STABLE else None
+    key = keys_of(mart, keys, create=True).current(Purpose.PSEUDONYM).secret if chosen.ids is Ids.STABLE else None
     report = write(at, out, chosen, key, _day(as_of), parquet=format_ == "parquet")
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:
         _print(report)
-
-
-def _key(mart: Path, told: str | None) -> bytes:
-    """The key of ids."""
-    from flows.settings import environment
-    from stores.keys import Purpose, open_keys
-
-    return open_keys(told or environment("KEYS", "") or None, mart, create=True).current(Purpose.PSEUDONYM).secret
 
 
 def _day(told: str | None) -> date:
@@ -87,12 +80,12 @@ def _print(report: ResearchReport) -> None:
     from flows.cli.show import print_rows
 
     print_rows("tables", [{"table": name, "rows": rows} for name, rows in report.tables.items()])
+    shared = [(one.table, group) for one in report.anonymity for group in one.groups]
     print_rows(
         "people who share their quasi-identifiers",
         [
-            {"table": one.table, "k": _span(group.least, group.most), "classes": group.classes, "patients": group.patients}
-            for one in report.anonymity
-            for group in one.groups
+            {"table": table, "k": _span(k.least, k.most), "classes": k.classes, "patients": k.patients}
+            for table, k in shared
         ],
     )
     typer.echo(f"{report.policy.method}: {report.to}")

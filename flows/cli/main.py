@@ -12,7 +12,22 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import deidentify, fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
+from flows.cli import (
+    deidentify,
+    fetch,
+    key,
+    listen,
+    load,
+    mapping,
+    quarantine,
+    refresh,
+    repair,
+    report,
+    status,
+    synth,
+    units,
+    view,
+)
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -32,6 +47,7 @@ app.command("fetch")(fetch.fetch)
 app.command("listen")(listen.listen)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
+app.command("report")(report.report)
 app.command("publish")(status.publish)
 app.command("deidentify")(deidentify.deidentify)
 app.command("repair")(repair.repair)
@@ -39,6 +55,7 @@ app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
 app.add_typer(mapping.app, name="map")
+app.add_typer(key.app, name="key")
 app.add_typer(units.app, name="units")
 
 

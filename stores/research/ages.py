@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 from schemas.naming import harmonized_names
@@ -23,16 +22,16 @@ def age_choices(elements: Sequence[Element]) -> set[str]:
     }
 
 
-def without_high_age(column: Column, elements: Sequence[Element]) -> Made | None:
-    """The column with null for an age over 89, where it can hold an age at all."""
+def without_high_age(column: Column, elements: Sequence[Element], macro: str) -> Made | None:
+    """The column, by ``macro`` if there is one, with null for an age over 89; None where it can hold no age."""
     for name in age_choices(elements):
         if column.name in _parts(name):
-            return Made(column.name, functools.partial(_young, column.name, f"{name}{NUMBER_MARK}", f"{name}_unit_code"))
+            return _made(column.name, macro, f"{name}{NUMBER_MARK}", f"{name}_unit_code")
         if column.name in [f"{name}{end}" for end in _BOUNDS]:
-            return Made(column.name, functools.partial(_young, column.name, column.name, f"{column.name}_unit"))
+            return _made(column.name, macro, column.name, f"{column.name}_unit")
     names = {c.name for element in elements for c in element.columns}
     if {"code", "value_number", "value_unit_code"} <= names and column.name in _parts("value"):
-        return Made(column.name, functools.partial(_young_by_code, column.name))
+        return _made(column.name, macro, "value_number", "value_unit_code", by_code=True)
     return None
 
 
@@ -40,11 +39,11 @@ def _parts(name: str) -> tuple[str, ...]:
     return (f"{name}{NUMBER_MARK}", f"{name}{LITERAL_MARK}", harmonized_names(name).value)
 
 
-def _young(name: str, number: str, unit: str, at: Place) -> str:
-    return f"CASE WHEN research_years({at(number)}, {at(unit)}) > 89 THEN NULL ELSE {at(name)} END"
-
-
-def _young_by_code(name: str, at: Place) -> str:
+def _made(name: str, macro: str, number: str, unit: str, *, by_code: bool = False) -> Made:
     codes = ", ".join(f"'{code}'" for code in AGE_CODES)
-    years = f"research_years({at('value_number')}, {at('value_unit_code')})"
-    return f"CASE WHEN {at('code')} IN ({codes}) AND {years} > 89 THEN NULL ELSE {at(name)} END"
+
+    def sql(at: Place) -> str:
+        asked = f"{at('code')} IN ({codes}) AND " if by_code else ""
+        return f"CASE WHEN {asked}research_years({at(number)}, {at(unit)}) > 89 THEN NULL ELSE {macro}({at(name)}) END"
+
+    return Made(name, sql)

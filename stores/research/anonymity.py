@@ -64,11 +64,13 @@ def anonymity(
     ``declared`` goes before the defaults. UsageError for columns that the copy does not have.
     """
     found = []
-    for table, columns in (QUASI_IDENTIFIERS | dict(declared)).items():
+    for table, columns in {**QUASI_IDENTIFIERS, **declared}.items():
         if table in rows:
             there = _columns(connection, table)
             if table in declared and (missing := [name for name in columns if name not in there]):
-                raise UsageError(f"quasi_identifiers of {table}: the copy has no column {missing[0]!r} there: take it out")
+                raise UsageError(
+                    f"quasi_identifiers of {table}: the copy has no column {missing[0]!r} there: take it out"
+                )
             if kept := [name for name in columns if name in there]:
                 found.append(_of(connection, table, kept, "id" if table == "patient" else "patient_id", there))
     _write(connection, found)
@@ -76,7 +78,9 @@ def anonymity(
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    query = "SELECT column_name FROM duckdb_columns() WHERE database_name = ? AND schema_name = 'main' AND table_name = ?"
+    query = (
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = ? AND schema_name = 'main' AND table_name = ?"
+    )
     return [name for (name,) in connection.execute(query, [COPY, table]).fetchall()]
 
 

@@ -160,7 +160,7 @@ def _document(connection: duckdb.DuckDBPyConnection, lines: Sequence[tuple[str, 
         f"CREATE TABLE {COPY}.etl.deidentification (table_name VARCHAR, column_name VARCHAR, path VARCHAR, "
         "treatment VARCHAR, became VARCHAR, reason VARCHAR, has_data BOOLEAN)"
     )
-    rows = [[t, w.column, w.path, w.treatment.value, w.became, w.why, data] for t, w, data in lines]
+    rows: list[list[object]] = [[t, w.column, w.path, w.treatment.value, w.became, w.why, data] for t, w, data in lines]
     rows += [[name, "*", "", "dropped", "", why, None] for name, why in _WHOLE.items()]
     columns = [list(column) for column in zip(*rows, strict=True)]
     connection.execute(

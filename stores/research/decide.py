@@ -7,13 +7,14 @@ are never let through as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from schemas.research import Method, ResearchPolicy, Treatment, Wish
 from schemas.table import IDENTITY, LITERAL_MARK, MAPPED, MAPPED_SYSTEM, Column, Element, Kind, Mode, Table
 from stores.research.ages import without_high_age
 from stores.research.decision import Decision, Made, Place, dropped, kept, through
+from stores.sql import text
 
 # Lists of what names, reaches or shows people, or is what somebody wrote.
 _NEVER = {
@@ -26,7 +27,7 @@ _NEVER = {
 }
 _NUMBERS = ("DOUBLE", "BIGINT", "BOOLEAN", "DOUBLE[]", "BIGINT[]", "BOOLEAN[]")
 _PLACES = ("longitude", "latitude", "altitude")
-_OWN_WORDS = ("harmonized_unit", "unit_status")  # ends of columns that the normaliser writes
+_UNIT_STATUSES = ("ucum", "mapped", "ambiguous", "not_a_unit", "unknown", "absent", "incompatible")
 _FREE = "free text"
 _SEX = "birth_sex"
 
@@ -99,7 +100,7 @@ class _Rules:
         shifted = (
             Made(f"{name}_at", lambda at: f"research_instant({at(f'{name}_at')}, {at(day)}, {_DAYS})"),
             Made(day, lambda at: f"research_day({at(day)}, {at(precision)}, {_DAYS})"),
-            Made(precision, lambda at: f"CASE WHEN {_DAYS} IS NOT NULL THEN {at(precision)} END"),
+            Made(precision, lambda at: f"CASE WHEN {_DAYS} IS NOT NULL THEN research_precision({at(precision)}) END"),
         )
         return Decision(columns, Treatment.SHIFTED, "moved by the patient's own number of days", shifted)
 
@@ -119,18 +120,24 @@ class _Rules:
 
     def _plain(self, element: Element, column: Column) -> Decision:
         one = (column,)
-        if (placed := _address(element, column)) is not None:
+        if (placed := _address(column)) is not None:
             return placed
         if column.phi or column.name.endswith(_PLACES):
             return dropped(one, "flagged as PHI by the model" if column.phi else "a place smaller than a state (B)")
-        if column.codes or column.name.endswith(_OWN_WORDS) or any(r.mode is Mode.TYPE for r in element.reads):
-            return kept(one, "of a fixed list of words")
+        if column.codes:
+            return _of_words(column, column.codes)
+        if labels := [label for read in element.reads if read.mode is Mode.TYPE for label in read.labels]:
+            return _of_words(column, labels)
+        if column.name.endswith("unit_status"):
+            return _of_words(column, _UNIT_STATUSES)
+        if column.name.endswith("harmonized_unit"):
+            return kept(one, "UCUM, as the normaliser wrote it")
         if element.fhir_type == "Coding" and column.dtype.startswith("STRUCT"):
             return _codings(column)
         if column.dtype in _NUMBERS:
             return self._number(column)
         if column.name.endswith(LITERAL_MARK):
-            return self._number(column)
+            return self._number(column, "research_digits")
         if column.name == _SEX:
             return through(column, "research_sex", Treatment.FILTERED, "the codes of US Core are kept")
         if column.name.endswith("_currency"):
@@ -139,10 +146,12 @@ class _Rules:
             return through(column, "research_unit", Treatment.FILTERED, "units that are understood are kept")
         return dropped(one, _FREE if element.fhir_type in ("string", "markdown", "primitive") else "no rule keeps it")
 
-    def _number(self, column: Column) -> Decision:
-        limit = without_high_age(column, self.elements)
+    def _number(self, column: Column, macro: str = "") -> Decision:
+        limit = without_high_age(column, self.elements, macro)
         if limit is not None:
             return Decision((column,), Treatment.GENERALISED, "an age over 89 becomes null (C)", (limit,))
+        if macro:
+            return through(column, macro, Treatment.KEPT, "digits")
         return kept((column,), "a number or a truth value")
 
 
@@ -166,6 +175,18 @@ def items_sql(items: str, inner: tuple[Decision, ...], outer: Place) -> str:
     return f"list_transform({items}, lambda {depth}: {{{fields}}})"
 
 
+def _of_words(column: Column, words: Sequence[str]) -> Decision:
+    """The column where it is one of the words of its value set, which the checks made sure of."""
+    listed = ", ".join(map(text, words))
+
+    def sql(at: Place) -> str:
+        if column.dtype.endswith("[]"):
+            return f"list_filter({at(column.name)}, lambda w: w IN ({listed}))"
+        return f"CASE WHEN {at(column.name)} IN ({listed}) THEN {at(column.name)} END"
+
+    return Decision((column,), Treatment.KEPT, "one of a fixed list of words", (Made(column.name, sql),))
+
+
 def _reference(column: Column) -> Decision:
     if column.name.endswith("_id"):
         return _id(column)
@@ -179,7 +200,7 @@ def _coding(element: Element) -> Iterator[Decision]:
     for column in element.columns:
         name = column.name
         if column is code and column.codes:
-            yield kept((column,), "of a fixed list of words")
+            yield _of_words(column, column.codes)
         elif column is code:
             yield _code(column, f"{name}_system")
         elif name == f"{code.name}_system":
@@ -210,10 +231,13 @@ def _codings(column: Column) -> Decision:
     return Decision((column,), Treatment.FILTERED, f"{_PUBLIC}, without display and text", (made,))
 
 
-def _address(element: Element, column: Column) -> Decision | None:
+def _address(column: Column) -> Decision | None:
     """What becomes of parts of an address: the state, three digits of the ZIP code, the country (B)."""
     if column.name.endswith("postal_code"):
-        name, why = column.name.removesuffix("postal_code") + "zip3", "three digits of a US ZIP code; 000 where few live (B)"
+        name, why = (
+            column.name.removesuffix("postal_code") + "zip3",
+            "three digits of a US ZIP code; 000 where few live (B)",
+        )
         made = Made(name, lambda at: f"research_zip3({at(column.name)})")
         return Decision((column,), Treatment.GENERALISED, why, (made,))
     if column.name == "state" or column.name.endswith(("address_state", "birth_place_state")):

@@ -41,6 +41,7 @@ _STATES = (
     "WV West Virginia,WI Wisconsin,WY Wyoming,AS American Samoa,GU Guam,MP Northern Mariana Islands,PR Puerto Rico,"
     "VI Virgin Islands"
 )
+_PRECISIONS = ("year", "month", "day", "hour", "minute", "second", "fraction")
 _SEXES = ("F", "M", "UNK", "ASKU", "OTH")
 
 
@@ -70,12 +71,14 @@ def _macros(policy: ResearchPolicy, today: date) -> Sequence[str]:
         f"research_id(source, id) AS left(research_hmac('id', source, id), {_ID_DIGITS})",
         f"research_days(source, id) AS {_shift(policy)}",
         f"research_old(born, died, precision) AS date_sub('year', born, {ended}) >= {_OLDEST}",
-        "research_birth_year(born, died, precision) AS CASE WHEN NOT research_old(born, died, precision) THEN year(born) END",
+        "research_birth_year(born, died, precision) AS "
+        "CASE WHEN NOT research_old(born, died, precision) THEN year(born) END",
         f"research_year(day) AS CASE WHEN day >= {first} THEN year(day) END",
         f"research_instant(instant, day, days) AS CASE WHEN day >= {first} THEN instant + to_days(days::INTEGER) END",
         f"research_day(day, precision, days) AS CASE WHEN day >= {first} THEN CASE precision "
         "WHEN 'year' THEN date_trunc('year', day + 182 + days::INTEGER)::DATE "
         "WHEN 'month' THEN date_trunc('month', day + 14 + days::INTEGER)::DATE ELSE day + days::INTEGER END END",
+        f"research_precision(word) AS CASE WHEN word IN ({_words(_PRECISIONS)}) THEN word END",
         "research_years(number, unit) AS number * CASE unit WHEN 'mo' THEN 1 / 12.0 WHEN 'wk' THEN 7 / 365.25 "
         "WHEN 'd' THEN 1 / 365.25 WHEN 'h' THEN 1 / 8766.0 WHEN 'min' THEN 1 / 525960.0 ELSE 1 END",
         f"research_system(system) AS CASE WHEN regexp_full_match(system, {text(public)}) THEN system END",
@@ -86,6 +89,7 @@ def _macros(policy: ResearchPolicy, today: date) -> Sequence[str]:
         "research_unit(unit) AS CASE WHEN map_contains(getvariable('research_units'), unit) THEN unit END",
         f"research_type(name) AS CASE WHEN name IN ({_words(resource_types())}) THEN name END",
         f"research_sex(code) AS CASE WHEN code IN ({_words(_SEXES)}) THEN code END",
+        "research_digits(literal) AS CASE WHEN regexp_full_match(literal, '[-+0-9.eE]{1,40}') THEN literal END",
         "research_currency(code) AS CASE WHEN regexp_full_match(code, '[A-Z]{3}') THEN code END",
         "research_country(name) AS CASE WHEN regexp_full_match(name, '[A-Z]{2,3}') THEN name END",
         f"research_state(name) AS CASE WHEN lower(name) IN ({_words(_states())}) THEN name END",
