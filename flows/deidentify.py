@@ -106,4 +106,4 @@ def _publish(fresh: Path, to: Path) -> None:
     with duckdb.connect(str(fresh)) as connection:
         for name in _TOLD:
             connection.execute(f"CREATE VIEW main.etl_{name} AS SELECT * FROM etl.{name}")
-        publish_parquet(connection, to)
+        publish_parquet(connection, to, None)
