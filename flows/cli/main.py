@@ -14,8 +14,10 @@ import typer
 
 from flows.cli import (
     consume,
+    deidentify,
     fetch,
     key,
+    lineage,
     listen,
     load,
     mapping,
@@ -28,6 +30,7 @@ from flows.cli import (
     units,
     view,
 )
+from flows.masking import mask_logs
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -50,6 +53,8 @@ app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
 app.command("report")(report.report)
 app.command("publish")(status.publish)
+app.command("deidentify")(deidentify.deidentify)
+app.command("lineage")(lineage.lineage)
 app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
@@ -95,6 +100,7 @@ def main() -> None:
     """Run the command line; errors that users can mend are one line on stderr and an exit code."""
     gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    mask_logs()
     try:
         code = app(standalone_mode=False)
     except ClinmartError as error:
