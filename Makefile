@@ -55,6 +55,7 @@ torture: setup
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py
+	$(BIN)/python tools/deidentification.py
 
 wheel: setup
 	rm -rf dist

@@ -23,9 +23,11 @@ def is_published(folder: Path) -> bool:
     return (folder / MARKER).exists()
 
 
-def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table]) -> dict[str, int]:
+def publish_parquet(
+    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table] | None
+) -> dict[str, int]:
     """Write every table and view of schema ``main`` that has rows as ``<table>.parquet`` into ``folder``; rows by
-    table; ``tables`` are the models.
+    table; ``tables`` are the models, None for a copy for analysts, which has no quarantine.
 
     ``_newer_refused.parquet`` names the rows of which a newer version stands in the quarantine. The folder is replaced
     by renaming: a reader sees the old one or the new one. A folder that was not published by clinmart is refused
@@ -51,17 +53,18 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, tables:
 
 
 def write_tables(
-    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table]
+    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table] | None
 ) -> Iterator[tuple[Path, int]]:
     """Write the files of a snapshot into ``folder``, one by one, with the number of their rows; see
-    :func:`publish_parquet`. The last is :data:`REFUSED_FILE`.
+    :func:`publish_parquet`. The last is :data:`REFUSED_FILE`, if there are models.
     """
     for name in _names(connection):
         if number := _write(connection, name, folder):
             yield folder / f"{name}.parquet", number
-    path = folder / REFUSED_FILE
-    connection.execute(f"COPY ({refused_rows(tables)}) TO {text(str(path))} (FORMAT parquet)")
-    yield path, 0
+    if tables is not None:
+        path = folder / REFUSED_FILE
+        connection.execute(f"COPY ({refused_rows(tables)}) TO {text(str(path))} (FORMAT parquet)")
+        yield path, 0
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
