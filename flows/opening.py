@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from flows.before import Before, nothing_before, read_before
 from flows.fhir_files import make_folder
+from flows.keyring import keys_of, mart_at
 from flows.preferred_units import read_preferred_units
 from flows.session import LoadSession
 from flows.settings import LoadSettings, cache_folder, new_load_id
@@ -56,33 +57,35 @@ def open_session_of(
     report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
     with ExitStack() as stack:
         if beside is not None:
-            stage = Stage(settings.mart, report.load_id)
+            stage = Stage(settings.mart, report.load_id, beside.keys)
             stack.callback(stage.close)
             before = read_before(beside.mart, settings, lost)
-            yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None)
+            yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, beside.keys)
             return
         listening = kind == "listen"  # then those who wait for answers come first
-        mart = Mart(
+        mart = mart_at(
             settings.mart,
             threads=1 if listening else None,
             memory=settings.memory,
             repairing=bool(lost),
             moulds=cache_folder(),
             checkpoint=_LISTENER_CHECKPOINT if listening else None,
+            encrypt=settings.encrypt,
         )
         mart.must_be_possible()
         if settings.to_fhir is not None:
             make_folder(settings.to_fhir)
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
+        keys = keys_of(settings.mart, create=True)
         making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
         before = nothing_before(settings) if new else _before(made, mart, settings, lost)
         clean_staging(settings.mart)
-        stage = Stage(settings.mart, report.load_id)
+        stage = Stage(settings.mart, report.load_id, keys)
         stack.callback(stage.close)
-        yield of_kind(settings, mart, stage, report, before, preferred, made.result)
+        yield of_kind(settings, mart, stage, report, before, preferred, made.result, keys)
 
 
 def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:

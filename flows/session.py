@@ -28,6 +28,7 @@ from schemas.tables import all_tables, tables_by_type
 from sources.manifest import Manifest
 from stores.commit import commit
 from stores.exports import move_export
+from stores.keys import Keys
 from stores.load_row import save_load
 from stores.mart import Mart
 from stores.overview import table_rows
@@ -54,8 +55,10 @@ class LoadSession:
         before: Before,
         preferred: Mapping[str, str],
         made: Callable[[], None],
+        keys: Keys,
     ) -> None:
         """``made`` returns when the mart is there to be opened."""
+        self.keys = keys
         self.settings = settings
         self.report = report
         self.stage = stage
@@ -161,11 +164,14 @@ class LoadSession:
         unit.replaces, unit.mapping = self._replaces, self._mapping
         if unit.is_empty or self._is_barred(unit):
             return
+        verified = self.stage.verify(unit)
         if self.settings.to_fhir is not None:
             place_fhir(unit.fhir, self.settings.to_fhir, self.report.load_id)
+            verified = verified.without(path for _, path in unit.fhir)
         try:
-            commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
+            commit(connection, unit, self.report, self._tables, self.settings.crosswalk, verified)
         except duckdb.Error as error:
+            verified.must_hold()  # else the disk is not what failed
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
         self.accounts.taken.update(receipt.partition for receipt in unit.receipts)

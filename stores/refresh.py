@@ -15,6 +15,7 @@ from schemas.view_table import ViewTable
 from stores.commits import number_commit
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, Stored, contract
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, files, quoted, text
+from stores.staged_files import Verified
 from stores.step import STAGE_ROW
 from stores.stored import make_history, make_room, stored_columns
 from stores.views import fill_views
@@ -85,12 +86,18 @@ def files_of_messages(connection: duckdb.DuckDBPyConnection, resource_type: str,
 
 
 def refresh(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, target: Target, report: LoadReport, done: str
+    connection: duckdb.DuckDBPyConnection,
+    unit: StagedUnit,
+    target: Target,
+    report: LoadReport,
+    done: str,
+    verified: Verified,
 ) -> int:
     """Replace the values of all rows whose content is staged, current and earlier; all of it or nothing.
 
     Identity, time and load of a row stay. ``report`` is that of the refresh. ``done`` is the Parquet
-    file that then names the contents. The number of current and earlier rows, or of resources for a view.
+    file that then names the contents. ``verified``: see :func:`stores.commit.commit`. The number of current and earlier
+    rows, or of resources for a view.
     """
     came = [staged.path for staged in unit.tables if staged.table == target.base]
     if not came:
@@ -104,6 +111,7 @@ def refresh(
             columns = {name for staged in unit.tables for name in staged.columns}
             rows = _table(connection, target, came, columns, report.source, done)
         number_commit(connection, report, datetime.now(UTC), 0)
+        verified.must_hold()
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

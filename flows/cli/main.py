@@ -27,6 +27,7 @@ from flows.cli import (
     units,
     view,
 )
+from flows.cli.keys_option import give_keys, with_keys
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -42,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("load")(load.load)
-app.command("fetch")(fetch.fetch)
+app.command("fetch")(with_keys(fetch.fetch))
 app.command("listen")(listen.listen)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
@@ -55,6 +56,7 @@ app.add_typer(view.app, name="view")
 app.add_typer(mapping.app, name="map")
 app.add_typer(key.app, name="key")
 app.add_typer(units.app, name="units")
+give_keys(app)
 
 
 def _version(wanted: bool) -> None:

@@ -17,10 +17,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 def status(mart: MartOption, as_json: JsonOption = False) -> None:
     """Show what a mart holds: tables, sources, the last loads and what is in quarantine."""
-    from stores.mart import Mart
+    from flows.keyring import mart_at
     from stores.overview import overview
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         found = overview(connection)
@@ -53,10 +53,10 @@ def publish(
     """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it."""
     if to != "parquet":
         raise UsageError(f"--to {to!r} is not known: give parquet")
-    from stores.mart import Mart
+    from flows.keyring import mart_at
     from stores.publish import publish_parquet
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         rows = publish_parquet(connection, folder)
