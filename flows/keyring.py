@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flows.private import keep_private
 from flows.settings import environment
 from stores.keys import Keys, open_keys
 from stores.mart import Mart
 
 _TOLD: list[str] = []  # by the command that runs, the last one counts
-_OWNER_ALONE = 0o077
 
 
 @contextmanager
@@ -36,16 +35,11 @@ def keys_told() -> str | None:
 
 def keys_of(mart: Path, given: str | None = None, *, create: bool = False) -> Keys:
     """The keys of a mart; see :func:`stores.keys.open_keys` for what is raised. ``create``: make what is not there."""
-    keep_private()
+    if create:
+        keep_private()
     return open_keys(given or keys_told(), mart, create=create)
 
 
 def mart_at(path: Path, **options: Any) -> Mart:
     """The mart at ``path``, with the keys that were told; for the options see :class:`stores.mart.Mart`."""
-    keep_private()
     return Mart(path, keys=lambda: keys_of(path), **options)
-
-
-def keep_private() -> None:
-    """Let everything that this process writes from now on, DuckDB's logs too, be its owner's alone."""
-    os.umask(_OWNER_ALONE)

@@ -47,10 +47,8 @@ def fetch(
     from flows.drain import draining
     from flows.export_settings import Credentials, ExportSettings, level_named
     from flows.fetch import DrainedError, run_fetch
-    from flows.keyring import keep_private, keys_of, keys_told
+    from flows.keyring import keys_of, keys_told
     from flows.load_far import shortfall
-
-    keep_private()
 
     settings = ExportSettings(
         url,

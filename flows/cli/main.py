@@ -28,6 +28,7 @@ from flows.cli import (
     view,
 )
 from flows.cli.keys_option import give_keys, with_keys
+from flows.private import keep_private
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -78,6 +79,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; errors that users can mend are one line on stderr and an exit code."""
+    keep_private()
     gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:

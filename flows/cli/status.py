@@ -54,12 +54,13 @@ def publish(
     if to != "parquet":
         raise UsageError(f"--to {to!r} is not known: give parquet")
     from flows.keyring import mart_at
+    from schemas.tables import all_tables
     from stores.publish import publish_parquet
 
     at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
-        rows = publish_parquet(connection, folder)
+        rows = publish_parquet(connection, folder, all_tables())
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "tables": rows}))
     else:

@@ -99,7 +99,7 @@ _DAMAGE: dict[str, Callable[[Path], object]] = {
     "first byte": lambda f: _flip(f / "f" / _NAMES[0], 0),
     "an id": lambda f: _flip(f / "f" / _NAMES[0], (f / "f" / _NAMES[0]).read_bytes().index(b'"a1"') + 1),
     "last byte": lambda f: _flip(f / "f" / _NAMES[1], -1),
-    "a line more": lambda f: (f / "f" / _NAMES[1]).open("ab").write(_lines("x")),
+    "a line more": lambda f: (f / "f" / _NAMES[1]).write_bytes(_lines("b1", "b2", "x")),
     "cut": lambda f: (f / "f" / _NAMES[1]).write_bytes(_lines("b1")),
     "swapped": _swap,
     "manifest": lambda f: _flip(f / "f" / "manifest.json", (f / "f" / "manifest.json").read_bytes().index(b"2026") + 3),
