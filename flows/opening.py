@@ -57,7 +57,7 @@ def open_session_of(
     report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
     with ExitStack() as stack:
         if beside is not None:
-            stage = Stage(settings.mart, report.load_id, beside.keys)
+            stage = Stage(settings.mart, report.load_id, beside.keys, seal=beside.mart.is_encrypted)
             stack.callback(stage.close)
             before = read_before(beside.mart, settings, lost)
             yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, beside.keys)
@@ -83,7 +83,7 @@ def open_session_of(
         new = new and settings.replaces is None
         before = nothing_before(settings) if new else _before(made, mart, settings, lost)
         clean_staging(settings.mart)
-        stage = Stage(settings.mart, report.load_id, keys)
+        stage = Stage(settings.mart, report.load_id, keys, seal=mart.is_encrypted)
         stack.callback(stage.close)
         yield of_kind(settings, mart, stage, report, before, preferred, made.result, keys)
 

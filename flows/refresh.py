@@ -30,6 +30,7 @@ from sources.manifest import Manifest
 from sources.source import Reading, ReadLimits
 from stores.load_row import save_load
 from stores.refresh import Held, Target, files_of_messages, held, left, refresh, sources_of
+from stores.sealed_path import path_of
 from stores.views import views_of
 from transforms.result import ChunkResult
 from transforms.sample import Sampling
@@ -159,7 +160,7 @@ class RefreshSession(LoadSession):
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit = self.unit.take()
-        done = str(self.stage.folder / f"done-{len(self._done)}.parquet")
+        done = self.stage.address(f"done-{len(self._done)}.parquet")
         verified = self.stage.verify(unit)
         try:
             rows = refresh(connection, unit, self._target, self.report, done, verified)
@@ -168,7 +169,7 @@ class RefreshSession(LoadSession):
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
         self.refreshed += rows
-        if Path(done).exists():
+        if path_of(done).exists():
             self._done.append(done)
         self.stage.discard([staged.path for staged in (*unit.tables, *unit.views)])
 

@@ -5,8 +5,8 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import duckdb
@@ -153,10 +153,16 @@ class LoadSession:
         if replaces is not None and (total.read, total.duplicate) == (1, 1):
             replace_line(connection, replaces, self.report.load_id, datetime.now(UTC))
 
-    def connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """The mart, open; see :meth:`Mart.connect`."""
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The mart, open, with what is staged to be read from it; see :meth:`Mart.connect`."""
         self._made()
-        return self.mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
+        with self.mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
+            if self.stage.data_key is not None:
+                from stores.sealed_files import let_read  # noqa: PLC0415 - fsspec is for encrypted marts alone
+
+                let_read(connection, self.stage.data_key)
+            yield connection
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Commit what was added, unless a strict load must not."""

@@ -11,10 +11,14 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from schemas.errors import IntegrityError, StorageError
 from schemas.staged import FileSignature
 from stores.keys import Keys, Purpose
+from stores.keys.envelope import new_data_key, open_data_key
+from stores.sealed_blocks import seal_blocks
+from stores.sealed_path import path_of
 
 _BLOCK = 1024 * 1024
 _LABEL = b"clinmart staged file 1"  # what is signed, so that no other tag of the key fits
@@ -42,17 +46,32 @@ class Verified:
 
 
 class StagedFiles:
-    """Signs and verifies the files of one load with keys of purpose ``sign``; without ``keys`` does neither."""
+    """Signs and verifies the files of one load with keys of purpose ``sign``; without ``keys`` does neither.
 
-    def __init__(self, load_id: str, keys: Keys | None) -> None:
+    ``seal``: the files are encrypted too, by a key of this load, which nobody has once the load is over.
+    """
+
+    def __init__(self, load_id: str, keys: Keys | None, *, seal: bool = False) -> None:
         self._load_id = load_id
         self._keys = keys
+        self.data_key = new_data_key(keys, load_id) if seal and keys is not None else None
 
-    def write(self, path: Path, data: bytes | memoryview) -> FileSignature | None:
+    def __getstate__(self) -> dict[str, object]:
+        """For another process, which opens the keyring; no secret."""
+        wrapped = None if self.data_key is None else self.data_key.wrapped
+        return {"load_id": self._load_id, "keys": self._keys, "wrapped": wrapped}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._load_id, self._keys, wrapped = state["load_id"], state["keys"], state["wrapped"]
+        self.data_key = None if wrapped is None else open_data_key(state["keys"], self._load_id, wrapped)
+
+    def write(self, path: Path, data: bytes | memoryview, *, plain: bool = False) -> FileSignature | None:
         """Write a new file that its owner alone can read; what is signed is what was given, not what the disk has.
 
-        Raises OSError.
+        ``plain``: do not encrypt it. Raises OSError.
         """
+        if self.data_key is not None and not plain:
+            data = b"".join(seal_blocks(self.data_key.secret, path.name.encode(), data))
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             rest = memoryview(data)
@@ -81,9 +100,9 @@ class StagedFiles:
             raise IntegrityError(f"the staged file {path} has no signature: nothing of this commit is loaded")
         state = _state_of(path)
         _, digest = self._keys.start(Purpose.SIGN, signature.key_id)
-        self._begin(digest, Path(path))
+        self._begin(digest, path_of(path))
         try:
-            with Path(path).open("rb") as file:
+            with path_of(path).open("rb") as file:
                 while block := file.read(_BLOCK):
                     digest.update(block)
         except OSError as error:
@@ -99,7 +118,7 @@ class StagedFiles:
 
 def _state_of(path: str) -> tuple[int, ...]:
     try:
-        found = Path(path).stat()
+        found = path_of(path).stat()
     except FileNotFoundError:
         raise _altered(path) from None
     except OSError as error:

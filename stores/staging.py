@@ -21,6 +21,8 @@ from schemas.records import Rejection
 from schemas.staged import FileSignature, StagedChunk, StagedTable, StagedUnit
 from stores.ddl import TOMBSTONE
 from stores.keys import Keys
+from stores.keys.envelope import DataKey
+from stores.sealed_path import SCHEME, path_of
 from stores.staged_files import StagedFiles, Verified
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
@@ -36,9 +38,11 @@ class Stage:
     A pickled copy writes into the same folder, in another process, and numbers its files from a block of its own.
     """
 
-    def __init__(self, mart: Path, load_id: str, keys: Keys | None = None) -> None:
-        """``keys`` sign the files; without them nothing is signed, and nothing verified."""
-        self._files = StagedFiles(load_id, keys)
+    def __init__(self, mart: Path, load_id: str, keys: Keys | None = None, *, seal: bool = False) -> None:
+        """``keys`` sign the files; without them nothing is signed, and nothing verified. ``seal``: they are encrypted
+        too, and paths are addresses that :func:`stores.sealed_files.let_read` lets DuckDB read.
+        """
+        self._files = StagedFiles(load_id, keys, seal=seal)
         self._signatures: dict[str, FileSignature] = {}
         self._root = staging_root(mart)
         self.folder = self._root / load_id
@@ -129,13 +133,23 @@ class Stage:
         written = []
         for kind, data in rows:
             path = self.folder / f"fhir-{self._next():06d}.ndjson"
-            self._keep(path, data)
+            self._keep(path, data, plain=True)  # for a folder of the user's
             written.append((kind, str(path)))
         return written
 
     def write_codes(self, counts: Sequence[pl.DataFrame]) -> list[str]:
         """Write what was met in coded columns (CODE_COUNTS); no file when there is nothing."""
         return [self._write(pl.concat(counts), "codes")] if counts else []
+
+    @property
+    def data_key(self) -> DataKey | None:
+        """What the files are encrypted by; None when they are not."""
+        return self._files.data_key
+
+    def address(self, name: str) -> str:
+        """Under which DuckDB reads a file of the folder."""
+        path = str(self.folder / name)
+        return path if self.data_key is None else SCHEME + path
 
     def sign(self, chunk: StagedChunk) -> StagedChunk:
         """Give a chunk the signatures of the files that were written for it."""
@@ -155,7 +169,7 @@ class Stage:
         """
         for path in paths:
             try:
-                Path(path).unlink(missing_ok=True)
+                path_of(path).unlink(missing_ok=True)
             except OSError as error:
                 _LOG.warning("the staged file %s could not be removed: %s", path, error.strerror)
 
@@ -183,16 +197,17 @@ class Stage:
         path = self.folder / f"{name}-{number or self._next():06d}.parquet"
         data = io.BytesIO()
         frame.write_parquet(data, compression="lz4", statistics=False)
-        self._keep(path, data.getbuffer())
-        return str(path)
+        return self._keep(path, data.getbuffer())
 
-    def _keep(self, path: Path, data: bytes | memoryview) -> None:
+    def _keep(self, path: Path, data: bytes | memoryview, *, plain: bool = False) -> str:
         try:
-            signature = self._files.write(path, data)
+            signature = self._files.write(path, data, plain=plain)
         except OSError as error:
             raise StorageError(f"cannot write the staged file {path}: {error.strerror}") from error
+        address = str(path) if plain else self.address(path.name)
         if signature is not None:
-            self._signatures[str(path)] = signature
+            self._signatures[address] = signature
+        return address
 
     def _next(self) -> int:
         with self._lock:

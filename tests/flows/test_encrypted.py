@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -12,14 +13,18 @@ from typer.testing import CliRunner
 
 from flows.cli.main import app
 from flows.keyring import mart_at
+from flows.refresh import run_refresh
 from flows.runner import run_load
 from flows.settings import LoadSettings
 from schemas.errors import UsageError
 from schemas.tables import all_tables
+from sources.files import FileSource
 from sources.memory import MemorySource
+from stores.commit import commit
 from stores.database import is_encrypted
 from stores.keys import Purpose, open_keys
 from stores.mart import Mart
+from stores.refresh import refresh
 from tests.flows.inputs import medication
 
 CANARY = "Zzyzxqwyt"  # a code's text that no other file has
@@ -66,6 +71,33 @@ def test_no_byte_of_a_patient_stands_beside_the_inputs(folder: Path) -> None:
     for path in plain.iterdir():
         path.unlink()
     plain.rmdir()
+
+
+def test_what_is_staged_is_encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a load and a refresh run; what is staged for FHIR files of the user's is plain, as they will be."""
+    seen: list[list[str]] = []
+
+    def committed(*given: Any, **more: Any) -> Any:
+        made = commit(*given, **more)
+        staged = list((tmp_path / "m.staging").rglob("*.parquet"))
+        assert staged
+        seen.append(_holding(tmp_path, CANARY))
+        return made
+
+    def refreshed(*given: Any, **more: Any) -> Any:
+        rows = refresh(*given, **more)
+        assert list((tmp_path / "m.staging").rglob("done-*.parquet"))
+        seen.append(_holding(tmp_path, CANARY))
+        return rows
+
+    monkeypatch.setattr("flows.session.commit", committed)
+    monkeypatch.setattr("flows.refresh.refresh", refreshed)
+    for name, data in FILES.items():
+        (tmp_path / name).write_bytes(data)
+    report = run_load(FileSource([tmp_path / "a.ndjson"]), LoadSettings(tmp_path / "m", "s", encrypt=True, jobs=2))
+    assert report.total().applied == 50
+    assert run_refresh(LoadSettings(tmp_path / "m", "any"), "medication").refreshed == 50
+    assert seen == [[], []]
 
 
 def test_the_log_of_a_crash_is_encrypted(tmp_path: Path) -> None:
