@@ -56,7 +56,7 @@ def open_encrypted(path: Path, config: Config, keys: Keys, *, read_only: bool) -
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
     connection = duckdb.connect(f":memory:clinmart-{name}", config=_config(config))
     try:
-        if not has_openssl(connection) and not read_only:
+        if not has_openssl(connection):  # what is read may be published, which is written
             connection.execute("SET force_mbedtls_unsafe = true")
         if not path.exists():
             _attach(connection, path, keys.current(Purpose.DATABASE).secret.hex(), read_only)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from flows.cli.main import app
 from flows.keyring import mart_at
+from flows.notebook import open_mart
 from flows.refresh import run_refresh
 from flows.runner import run_load
 from flows.settings import LoadSettings
@@ -141,6 +142,33 @@ def test_all_commands_open_it(folder: Path, tmp_path: Path) -> None:
     _run("view", "drop", "v", "--mart", mart)
     _run("key", "list", "--mart", mart)
     assert _holding(folder, CANARY) == []
+
+
+def test_what_is_published_of_it_is_encrypted(folder: Path, tmp_path: Path) -> None:
+    """A notebook reads it with the mart's keyring; Polars, or DuckDB without the key, does not."""
+    out = tmp_path / "out"
+    _run("publish", out, "--to", "parquet", "--mart", folder / "m")
+    assert _holding(tmp_path, CANARY) == []
+    with pytest.raises(duckdb.Error):
+        duckdb.sql(f"FROM read_parquet('{out}/medication.parquet')")
+    found = open_mart(out)
+    assert "medication" in found.tables
+    frame = found["medication"].collect()
+    assert (frame.height, frame["newer_refused"].sum()) == (50, 0)
+    assert found.sql("SELECT count(*) AS n FROM medication")["n"].to_list() == [50]
+    with pytest.raises(UsageError, match="no table"):
+        found["medications"]
+
+
+def test_a_published_folder_keeps_the_mode_that_it_was_given(folder: Path, tmp_path: Path) -> None:
+    """At first its owner's alone; whoever is let in stays in."""
+    out = tmp_path / "out"
+    words = ("publish", out, "--to", "parquet", "--mart", folder / "m")
+    _run(*words)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (out, *out.iterdir())} == {0o700, 0o600}
+    out.chmod(0o750)
+    _run(*words)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (out, *out.iterdir())} == {0o750, 0o640}
 
 
 def test_nobody_opens_it_without_its_key(folder: Path, tmp_path: Path) -> None:
