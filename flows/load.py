@@ -122,6 +122,7 @@ def load(
     mapping: str | None = None,
     encrypt: bool = False,
     require_signed: bool = False,
+    lineage: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -136,7 +137,8 @@ def load(
     format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what
     they become. routes: file of rules that say by their header where messages belong. mapping: file that says what the
     columns of extracts are. encrypt: make a new mart encrypted.
-    require_signed: refuse folders of files that no key of this mart signed.
+    require_signed: refuse folders of files that no key of this mart signed. lineage: file or address that
+    OpenLineage events go to.
     """
     settings = LoadSettings(
         Path(mart),
@@ -158,6 +160,7 @@ def load(
         mapping=read_mapping(Path(mapping)) if mapping else None,
         encrypt=encrypt,
         require_signed=require_signed,
+        lineage=lineage,
     )
     files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping)
     check_landings(files, settings)
@@ -257,5 +260,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         str(Path(settings.mapping.uri).absolute()) if settings.mapping else None,
         settings.encrypt,
         settings.require_signed,
+        settings.lineage,
     )
     return LoadReport.from_dict(found)

@@ -55,6 +55,7 @@ class LoadSettings:
     preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
     encrypt: bool = False  # a mart that is made now
     require_signed: bool = False  # refuse folders without signatures
+    lineage: str | None = None  # file or address that events of OpenLineage go to
     replaces: str | None = None  # quarantine_id, or its beginning, of the line that the only line to load corrects
 
     def __post_init__(self) -> None:
@@ -138,6 +139,11 @@ def _mapping_of(kept: str | None) -> ExtractMapping | None:
 def environment(name: str, default: str) -> str:
     """The environment variable ``CLINMART_<name>``; the only place that reads any."""
     return os.environ.get(f"CLINMART_{name}", default)
+
+
+def lineage_told(given: str | None) -> str | None:
+    """Where events of OpenLineage go: as given, else ``CLINMART_LINEAGE``; None: nowhere. OPENLINEAGE_* say nothing."""
+    return given or environment("LINEAGE", "") or None
 
 
 def cache_folder() -> Path | None:

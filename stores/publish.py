@@ -28,12 +28,13 @@ def is_published(folder: Path) -> bool:
 def publish_parquet(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
-    tables: Sequence[Table],
+    tables: Sequence[Table] | None,
     key: Key | None = None,
     mart: Path | None = None,
 ) -> dict[str, int]:
     """Write every table and view of schema ``main`` that has rows as ``<table>.parquet`` into ``folder``; rows by
-    table; ``tables`` are the models. ``key``: encrypt the files by this key of the keyring of ``mart``.
+    table; ``tables`` are the models, None for a copy for analysts, which has no quarantine. ``key``: encrypt the files
+    by this key of the keyring of ``mart``.
 
     ``_newer_refused.parquet`` names the rows of which a newer version stands in the quarantine. The folder is replaced
     by renaming: a reader sees the old one or the new one. It is its owner's alone, unless the one before it had another
@@ -50,8 +51,9 @@ def publish_parquet(
         if key is not None:
             use_key(connection, key)
         rows = {name: _write(connection, name, fresh, key) for name in _names(connection)}
-        to = text(str(fresh / REFUSED_FILE))
-        connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet{config(key)})")
+        if tables is not None:
+            to = text(str(fresh / REFUSED_FILE))
+            connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet{config(key)})")
         marker = Marker() if key is None else Marker(key.key_id, str(mart and mart.absolute()))
         (fresh / MARKER).write_text(marker.encode())
         for file in fresh.iterdir():

@@ -140,6 +140,8 @@ def test_all_commands_open_it(folder: Path, tmp_path: Path) -> None:
     )
     _run("view", "add", view, "--mart", mart)
     _run("view", "drop", "v", "--mart", mart)
+    _run("lineage", "medication", "--mart", mart)
+    _run("deidentify", "--mart", mart, "--out", tmp_path / "research.duckdb")
     _run("key", "list", "--mart", mart)
     assert _holding(folder, CANARY) == []
 
