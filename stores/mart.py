@@ -18,7 +18,16 @@ import duckdb
 from schemas.errors import ClinmartError, IntegrityError, LockedError, StorageError, UsageError
 from schemas.table import Table
 from stores.commits import note_commits, refuse_loss
-from stores.database import ATTACHED, BUNDLED, Config, has_openssl, is_encrypted, open_encrypted, open_plain
+from stores.database import (
+    ATTACHED,
+    BUNDLED,
+    Config,
+    attach_statement,
+    has_openssl,
+    is_encrypted,
+    open_encrypted,
+    open_plain,
+)
 from stores.ddl import MART_VERSION
 from stores.heard import Heard
 from stores.identity import mart_version
@@ -150,6 +159,12 @@ class Mart:
     def is_encrypted(self) -> bool:
         """Whether the mart is encrypted, or will be once it is made."""
         return is_encrypted(self.path) if self.path.exists() else self._encrypt
+
+    def attaching(self, path: Path, name: str) -> str:
+        """The statement that attaches another database at ``path`` as ``name``, encrypted as the mart is, by the
+        keyring's current key. It may hold a key: it goes to DuckDB and nowhere else.
+        """
+        return attach_statement(path, name, self._keys() if self.is_encrypted else None)
 
     @property
     def wal(self) -> Path:
