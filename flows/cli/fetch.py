@@ -47,8 +47,9 @@ def fetch(
     from flows.drain import draining
     from flows.export_settings import Credentials, ExportSettings, level_named
     from flows.fetch import DrainedError, run_fetch
-    from flows.keyring import keys_of, keys_told
+    from flows.keyring import keys_told
     from flows.load_far import shortfall
+    from stores.keys import open_keys
 
     settings = ExportSettings(
         url,
@@ -67,7 +68,7 @@ def fetch(
         counts=not ignore_counts,
     )
     began = time.monotonic()
-    signing = keys_of(out, create=True) if keys_told() else None
+    signing = open_keys(keys_told(), out, create=True) if keys_told() else None
     with draining(10.0) as drain:
         try:
             fetched = run_fetch(settings, out, far.saying(quiet=as_json), drain, keys=signing)
