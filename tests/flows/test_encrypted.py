@@ -22,7 +22,7 @@ from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.memory import MemorySource
 from stores.commit import commit
-from stores.database import is_encrypted
+from stores.database import has_openssl, is_encrypted
 from stores.keys import Purpose, open_keys
 from stores.mart import Mart
 from stores.refresh import refresh
@@ -196,6 +196,20 @@ def test_a_plain_mart_is_not_said_to_be_encrypted(tmp_path: Path) -> None:
     run_load(MemorySource(FILES), LoadSettings(tmp_path / "m", "s"))
     with pytest.raises(UsageError, match="not encrypted"):
         run_load(MemorySource(FILES), LoadSettings(tmp_path / "m", "s", encrypt=True))
+
+
+def test_who_encrypts_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, when the mart is made, where DuckDB has no OpenSSL; it has one when one of its extensions loads."""
+    monkeypatch.setattr("stores.database._extensions", lambda: ["no_such_extension"])
+    open_keys(None, tmp_path / "m", create=True)
+    for _ in range(2):
+        mart_at(tmp_path / "m", encrypt=True).prepare(all_tables()[:1])
+    assert caplog.text.count("has no OpenSSL") == 1
+    monkeypatch.setattr("stores.database._extensions", lambda: ["no_such_extension", "json"])
+    with duckdb.connect() as connection:
+        assert has_openssl(connection)
 
 
 def test_the_key_is_in_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
