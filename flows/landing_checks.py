@@ -14,6 +14,7 @@ from schemas.sealed import Sealed
 from sources.bulk_export.landing import SUMS_NAME
 from sources.files import FileSource
 from sources.manifest import MANIFEST_NAME
+from sources.objects.address import is_object
 from sources.verified import Promises, broken
 from stores.landing_signatures import SIGNATURES_NAME, signed_files
 
@@ -30,8 +31,14 @@ def check_landings(source: FileSource, settings: LoadSettings) -> None:
     """
     folders: dict[Path, list[str]] = {}
     for uri in source.uris:
+        if is_object(uri):
+            if settings.require_signed:
+                raise IntegrityError(
+                    f"{uri}: signatures are verified in folders of this machine alone: load one of them"
+                )
+            continue
         folders.setdefault(Path(uri).parent, []).append(uri)
-    fetched = {Path(manifest.uri).parent for manifest in source.manifests if manifest.scope is not None}
+    fetched = {Path(each.uri).parent for each in source.manifests if each.scope is not None and not is_object(each.uri)}
     promises = Promises()
     for folder, uris in folders.items():
         if (folder / SIGNATURES_NAME).exists():

@@ -23,10 +23,15 @@ class Marker:
     key_id: str | None = None
     mart: str | None = None
 
-    def encode(self) -> str:
-        """The text of the file."""
-        own = {"encrypted_by": self.key_id, "mart": self.mart} if self.key_id else {}
-        return json.dumps({"made_by": "clinmart publish"} | own) + "\n"
+    def told(self) -> dict[str, object]:
+        """As JSON values."""
+        told: dict[str, object] = {"made_by": "clinmart publish"}
+        return told | {"encrypted_by": self.key_id, "mart": self.mart} if self.key_id else told
+
+
+def marker_by(key: Key | None, mart: Path | None) -> Marker:
+    """The marker of what is published by ``key`` of the keyring of ``mart``."""
+    return Marker() if key is None else Marker(key.key_id, None if mart is None else str(mart.absolute()))
 
 
 def marker_of(folder: Path) -> Marker | None:
