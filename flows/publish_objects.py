@@ -38,8 +38,8 @@ def publish_objects(
     key: Key | None = None,
     mart: Path | None = None,
 ) -> dict[str, int]:
-    """Write every table and view of schema ``main`` that has rows; rows by table. ``tables`` are the models. ``key``:
-    encrypt the files by this key of the keyring of ``mart``.
+    """Write every table and view of schema ``main`` that has rows; rows by table. ``tables`` are the models; with
+    ``key`` the files are encrypted by this key of the keyring of ``mart``.
 
     Raises UsageError for a prefix that holds something else, and the errors of writing. One table at a time stands in a
     folder of its own on the way.
@@ -63,7 +63,7 @@ def publish_objects(
             path.unlink()
             if path.name != REFUSED_FILE:
                 rows[path.stem] = number
-    told = marker_by(key, mart).told() | {"snapshot": snapshot, "tables": rows}
+    told = marker_by(key, mart).as_dict() | {"snapshot": snapshot, "tables": rows}
     writer.put(below + MARKER, json.dumps(told).encode())
     kept = tuple(f"{below}{one}/" for one in (snapshot, before) if one)
     writer.delete([key for key in keys if key != below + MARKER and not key.startswith(kept)])

@@ -62,8 +62,8 @@ class FileSource:
     ) -> None:
         """``given``: what all inputs hold. ``deletes``: files of deletes, which are Bundles or a table of
         ``resource_type,id[,last_updated]``. ``mapping`` says how extracts are written, and which files of folders are.
-        ``objects`` tells how object stores are reached; it is asked when there is an object.
-        ``promises``: what files must be, else reading them ends in an IntegrityError.
+        ``objects`` tells how object stores are reached; it is asked when there is an object. ``promises``: what files
+        must be, else reading them ends in an IntegrityError.
         """
         self.promises = promises
         if (given is Format.EXTRACT) != (mapping is not None):
@@ -100,8 +100,7 @@ class FileSource:
     def read(self, partition: Partition, *, first_line: int | None = None) -> Reading:
         """Start a pass; ``first_line`` numbers the first line of a byte range when the caller knows it."""
         file = self._file(partition.uri, partition.etag)
-        run = Pass(file, partition, self._limits, self._numbers, first_line)
-        reading = AheadReading(run)
+        reading = AheadReading(Pass(file, partition, self._limits, self._numbers, first_line))
         if self.promises is None or self.promises.of(partition.uri) is None:
             return reading
         return VerifiedReading(reading, partition, self.promises)

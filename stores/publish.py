@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -50,7 +49,7 @@ def publish_parquet(
         mode = stat.S_IMODE(folder.stat().st_mode) if folder.exists() else 0o700
         fresh.mkdir(parents=True, mode=0o700)
         rows = {path.stem: number for path, number in write_tables(connection, fresh, tables, key)}
-        (fresh / MARKER).write_text(json.dumps(marker_by(key, mart).told()) + "\n")
+        (fresh / MARKER).write_text(marker_by(key, mart).encode())
         for file in fresh.iterdir():
             file.chmod(mode & 0o666)
         fresh.chmod(mode)
@@ -78,7 +77,8 @@ def write_tables(
             yield folder / f"{name}.parquet", number
     if tables is not None:
         path = folder / REFUSED_FILE
-        connection.execute(f"COPY ({refused_rows(tables)}) TO {text(str(path))} (FORMAT parquet{config(key)})")
+        to = text(str(path))
+        connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet{config(key)})")
         yield path, 0
 
 

@@ -23,15 +23,19 @@ class Marker:
     key_id: str | None = None
     mart: str | None = None
 
-    def told(self) -> dict[str, object]:
-        """As JSON values."""
-        told: dict[str, object] = {"made_by": "clinmart publish"}
-        return told | {"encrypted_by": self.key_id, "mart": self.mart} if self.key_id else told
+    def as_dict(self) -> dict[str, str | None]:
+        """What the file holds."""
+        own = {"encrypted_by": self.key_id, "mart": self.mart} if self.key_id else {}
+        return {"made_by": "clinmart publish"} | own
+
+    def encode(self) -> str:
+        """The text of the file."""
+        return json.dumps(self.as_dict()) + "\n"
 
 
 def marker_by(key: Key | None, mart: Path | None) -> Marker:
-    """The marker of what is published by ``key`` of the keyring of ``mart``."""
-    return Marker() if key is None else Marker(key.key_id, None if mart is None else str(mart.absolute()))
+    """What a folder says that was written by this key, if any, of the keyring of ``mart``."""
+    return Marker() if key is None else Marker(key.key_id, str(mart and mart.absolute()))
 
 
 def marker_of(folder: Path) -> Marker | None:

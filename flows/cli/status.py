@@ -72,10 +72,10 @@ def publish(
 
     at = mart_at(mart)
     at.must_exist()
-    key = keys_of(mart).current(Purpose.DATABASE) if at.is_encrypted else None
     far = is_object(folder)
     if far:
         ObjectAddress.parse(folder)
+    key = keys_of(mart).current(Purpose.DATABASE) if at.is_encrypted else None
     with at.connect(read_only=True) as connection:
         if far:
             from flows.publish_objects import publish_objects
