@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from flows.notebook import open_mart
 from flows.refresh import run_refresh
 from flows.runner import run_load
 from flows.settings import LoadSettings
-from schemas.errors import UsageError
+from schemas.errors import IntegrityError, UsageError
 from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.memory import MemorySource
@@ -182,6 +183,18 @@ def test_nobody_opens_it_without_its_key(folder: Path, tmp_path: Path) -> None:
         _run("status", "--mart", folder / "m", "--keys", tmp_path / "theirs")
     with pytest.raises(UsageError, match="there is no keyring"):
         _run("status", "--mart", folder / "m", "--keys", tmp_path / "none")
+
+
+@pytest.mark.parametrize("place", [4, 4096 + 40, 8192 + 100, -5000])
+def test_a_damaged_file_is_told_from_a_wrong_key(folder: Path, tmp_path: Path, place: int) -> None:
+    """Every block has its tag."""
+    for path in folder.glob("m*"):
+        shutil.copy(path, tmp_path / path.name)
+    data = bytearray((tmp_path / "m").read_bytes())
+    data[place] ^= 0xFF
+    (tmp_path / "m").write_bytes(data)
+    with pytest.raises(IntegrityError, match="is damaged: put a copy of it back"):
+        _run("status", "--mart", tmp_path / "m")
 
 
 def test_an_old_key_opens_what_it_encrypted(folder: Path) -> None:
