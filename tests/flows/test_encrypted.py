@@ -185,9 +185,9 @@ def test_nobody_opens_it_without_its_key(folder: Path, tmp_path: Path) -> None:
         _run("status", "--mart", folder / "m", "--keys", tmp_path / "none")
 
 
-@pytest.mark.parametrize("place", [4, 4096 + 40, 8192 + 100, -5000])
+@pytest.mark.parametrize("place", [4, 4096 + 40, 8192 + 100])
 def test_a_damaged_file_is_told_from_a_wrong_key(folder: Path, tmp_path: Path, place: int) -> None:
-    """Every block has its tag."""
+    """Every block has its tag, those of the head among them."""
     for path in folder.glob("m*"):
         shutil.copy(path, tmp_path / path.name)
     data = bytearray((tmp_path / "m").read_bytes())
