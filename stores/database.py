@@ -16,7 +16,7 @@ import duckdb
 
 from schemas.errors import UsageError
 from stores.keys import Keys, Purpose
-from stores.sql import quoted, text
+from stores.sql import text
 
 Config = dict[str, str | bool | int | float | list[str]]
 
@@ -72,12 +72,6 @@ def open_encrypted(path: Path, config: Config, keys: Keys, *, read_only: bool) -
         raise
     connection.close()
     raise UsageError(f"no key of the keyring {keys.where} opens the mart {path}: name the mart's with --keys")
-
-
-def attach_statement(path: Path, name: str, keys: Keys | None) -> str:
-    """The statement that attaches a database as ``name``; with ``keys`` an encrypted one, by their current key."""
-    how = "" if keys is None else f" (ENCRYPTION_KEY {text(keys.current(Purpose.DATABASE).secret.hex())})"
-    return f"ATTACH {text(str(path))} AS {quoted(name)}{how}"
 
 
 def has_openssl(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,6 @@ import msgspec
 from schemas.errors import IntegrityError, StorageError
 from schemas.sealed import Sealed
 from stores.keys import Keys, Purpose, Tag
-from stores.private_file import replace_private
 from stores.tail import sync_folder
 
 SIGNATURES_NAME = "SIGNATURES"
@@ -138,31 +137,6 @@ def signed_files(folder: Path, keys: Keys) -> Mapping[str, Sealed]:
             f"{path}: the signatures do not come to an end, so files may be missing; let the fetch end that began here"
         )
     return read.files
-
-
-def sign_anew(folder: Path, keys: Keys, changed: Collection[str]) -> None:
-    """Sign a folder again of which the files named ``changed`` were altered on purpose, or removed; atomic.
-
-    Nothing is done where there are no signatures. Raises IntegrityError when another file is not as it was signed,
-    or the signatures were altered; StorageError.
-    """
-    path = folder / SIGNATURES_NAME
-    if not path.exists():
-        return
-    files = []
-    for name, file in signed_files(folder, keys).items():
-        if name in changed and not (folder / name).exists():
-            continue
-        now = _sealed(folder / name)
-        if now != file and name not in changed:
-            raise IntegrityError(
-                f"{folder / name}: is not what it was when it landed, so the folder is not signed anew"
-            )
-        files.append(now)
-    landing = secrets.token_hex(16)
-    lines = [_begin(landing), *(_line(landing, file, keys) for file in files)]
-    lines.append(_end(landing, lines, keys))
-    replace_private(path, b"".join(lines))
 
 
 def _begin(landing: str) -> bytes:

@@ -22,7 +22,6 @@ from stores.database import (
     ATTACHED,
     BUNDLED,
     Config,
-    attach_statement,
     has_openssl,
     is_encrypted,
     open_encrypted,
@@ -160,12 +159,6 @@ class Mart:
     def is_encrypted(self) -> bool:
         """Whether the mart is encrypted, or will be once it is made."""
         return is_encrypted(self.path) if self.path.exists() else self._encrypt
-
-    def attaching(self, path: Path, name: str) -> str:
-        """The statement that attaches another database at ``path`` as ``name``, encrypted as the mart is, by the
-        keyring's current key. It may hold a key: it goes to DuckDB and nowhere else.
-        """
-        return attach_statement(path, name, self._keys() if self.is_encrypted else None)
 
     @property
     def wal(self) -> Path:

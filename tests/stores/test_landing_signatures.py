@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from schemas.errors import IntegrityError
 from schemas.sealed import Sealed
 from stores.keys import Keys, Purpose, open_keys
-from stores.landing_signatures import SIGNATURES_NAME, LandingSignatures, sign_anew, signed_files
+from stores.landing_signatures import SIGNATURES_NAME, LandingSignatures, signed_files
 
 ONE, OTHER = Sealed("a.ndjson", 3, "a" * 64), Sealed("b.ndjson", 5, "b" * 64)
 
@@ -78,23 +77,6 @@ def test_a_line_of_another_landing_does_not_fit(tmp_path: Path, keys: Keys) -> N
     (tmp_path / "x" / SIGNATURES_NAME).write_bytes(b"".join([lines[0][0], lines[1][1], *lines[0][2:]]))
     with pytest.raises(IntegrityError, match="were altered"):
         signed_files(tmp_path / "x", keys)
-
-
-def test_files_that_were_altered_on_purpose_are_signed_anew(tmp_path: Path, keys: Keys) -> None:
-    """Others must be as they were; a landing without signatures stays without."""
-    sign_anew(tmp_path, keys, [])
-    assert not (tmp_path / SIGNATURES_NAME).exists()
-    signatures = LandingSignatures(tmp_path, keys)
-    for name in "abc":
-        (tmp_path / name).write_bytes(name.encode())
-        signatures.add(Sealed(name, 1, hashlib.sha256(name.encode()).hexdigest()))
-    signatures.close([])
-    (tmp_path / "a").write_bytes(b"")
-    with pytest.raises(IntegrityError, match="not signed anew"):
-        sign_anew(tmp_path, keys, ["b"])
-    (tmp_path / "b").unlink()
-    sign_anew(tmp_path, keys, ["a", "b"])
-    assert {name: file.size for name, file in signed_files(tmp_path, keys).items()} == {"a": 0, "c": 1}
 
 
 def test_restart_forgets(tmp_path: Path, keys: Keys) -> None:
