@@ -106,16 +106,16 @@ class RabbitBroker:
 
     async def receive(self, most: int, seconds: float) -> Sequence[Delivery]:
         """See :class:`Broker`."""
+        self._must_be_open()
+        if self._tag is None and not self._paused and self._held < self._limits.bytes // 2:
+            await self._take_up()
         if not self._came:
-            self._must_be_open()
             self._ready.clear()
             try:
                 await asyncio.wait_for(self._ready.wait(), seconds)
             except TimeoutError:
                 return ()
-        self._must_be_open()
-        if self._tag is None and not self._paused and self._held < self._limits.bytes // 2:
-            await self._take_up()
+            self._must_be_open()
         return [self._came.popleft() for _ in range(min(most, len(self._came)))]
 
     def held(self, delivery: Delivery) -> bool:
