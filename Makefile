@@ -47,10 +47,12 @@ bench: setup
 	$(BIN)/python -m benchmarks.ccda
 	$(BIN)/python -m benchmarks.extracts
 	$(BIN)/python -m benchmarks.bulk_export
+	$(BIN)/python -m benchmarks.brokers
 
 torture: setup
 	$(BIN)/python -m benchmarks.torture
 	$(BIN)/python -m benchmarks.outages
+	$(BIN)/python -m benchmarks.consume_crashes
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py
