@@ -48,6 +48,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.extracts
 	$(BIN)/python -m benchmarks.bulk_export
 	$(BIN)/python -m benchmarks.brokers
+	$(BIN)/python -m benchmarks.objects
 
 torture: setup
 	$(BIN)/python -m benchmarks.torture

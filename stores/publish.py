@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -14,13 +14,13 @@ from schemas.table import Table
 from stores.newer_refused import refused_rows
 from stores.sql import quoted, text
 
-_MARKER = "_clinmart.json"
+MARKER = "_clinmart.json"
 REFUSED_FILE = "_newer_refused.parquet"
 
 
 def is_published(folder: Path) -> bool:
     """Whether clinmart published it."""
-    return (folder / _MARKER).exists()
+    return (folder / MARKER).exists()
 
 
 def publish_parquet(
@@ -39,11 +39,8 @@ def publish_parquet(
     old = folder.with_name(f"{folder.name}.old-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
-        rows = {name: _write(connection, name, fresh) for name in _names(connection)}
-        if tables is not None:
-            to = text(str(fresh / REFUSED_FILE))
-            connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet)")
-        (fresh / _MARKER).write_text('{"made_by": "clinmart publish"}\n')
+        rows = {path.stem: number for path, number in write_tables(connection, fresh, tables)}
+        (fresh / MARKER).write_text('{"made_by": "clinmart publish"}\n')
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
@@ -52,7 +49,22 @@ def publish_parquet(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return {name: number for name, number in rows.items() if number}
+    return {name: number for name, number in rows.items() if f"{name}.parquet" != REFUSED_FILE}
+
+
+def write_tables(
+    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table] | None
+) -> Iterator[tuple[Path, int]]:
+    """Write the files of a snapshot into ``folder``, one by one, with the number of their rows; see
+    :func:`publish_parquet`. The last is :data:`REFUSED_FILE`, if there are models.
+    """
+    for name in _names(connection):
+        if number := _write(connection, name, folder):
+            yield folder / f"{name}.parquet", number
+    if tables is not None:
+        path = folder / REFUSED_FILE
+        connection.execute(f"COPY ({refused_rows(tables)}) TO {text(str(path))} (FORMAT parquet)")
+        yield path, 0
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:

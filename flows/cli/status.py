@@ -49,21 +49,35 @@ def _short(load: Mapping[str, Any]) -> dict[str, Any]:
 def publish(
     mart: MartOption,
     to: Annotated[str, typer.Option("--to", help="What to write: parquet.")],
-    folder: Annotated[Path, typer.Argument(help="The folder that will hold one file a table; replaced as a whole.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            help="The folder that will hold one file a table; replaced as a whole. Or a prefix of s3://, gs://, az://."
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it."""
     if to != "parquet":
         raise UsageError(f"--to {to!r} is not known: give parquet")
     from schemas.tables import all_tables
+    from sources.objects.address import ObjectAddress, is_object
     from stores.mart import Mart
     from stores.publish import publish_parquet
 
     at = Mart(mart)
     at.must_exist()
+    far = is_object(folder)
+    if far:
+        ObjectAddress.parse(folder)
     with at.connect(read_only=True) as connection:
-        rows = publish_parquet(connection, folder, all_tables())
+        if far:
+            from flows.publish_objects import publish_objects
+
+            rows = publish_objects(connection, folder, all_tables())
+        else:
+            rows = publish_parquet(connection, Path(folder), all_tables())
     if as_json:
-        typer.echo(json.dumps({"folder": str(folder), "tables": rows}))
+        typer.echo(json.dumps({"folder": folder, "tables": rows}))
     else:
         typer.echo(f"{sum(rows.values()):,} rows of {len(rows)} tables in {folder}")
