@@ -22,6 +22,7 @@ from schemas.errors import UsageError
 from sources.brokers.address import parse_address
 from sources.brokers.broker import BrokerLimits
 from sources.brokers.rabbitmq import RabbitBroker
+from sources.brokers.tls import ClientTls
 from sources.pace import PassingError
 from tests.brokers.consuming import consume, settings_for
 from tests.brokers.rabbit import Rabbit, rabbit, why_not
@@ -125,6 +126,47 @@ def test_what_is_not_there(server: Rabbit) -> None:
     assert "s3cret" not in str(refused.value)
     with pytest.raises(PassingError, match="not reachable"):
         asyncio.run(opened("amqp://127.0.0.1:1", "labs"))
+
+
+def test_a_queue_that_is_deleted_is_missed(server: Rabbit) -> None:
+    """Its messages do not just stay away."""
+    asyncio.run(server.declare("deleted"))
+
+    async def run() -> None:
+        broker = broker_of(server, "deleted")
+        await broker.open()
+        try:
+            assert not await broker.receive(1, 0.1)
+            await server.delete("deleted")
+            with pytest.raises(PassingError, match="has ended our consumption"):
+                for _ in range(100):
+                    await broker.receive(1, 0.1)
+            with pytest.raises(PassingError, match="has no such queue"):
+                await broker.open()
+        finally:
+            await broker.close()
+
+    asyncio.run(run())
+
+
+def test_tls(server: Rabbit) -> None:
+    """The server's certificate is verified against the one that is trusted, and nothing else will do."""
+    asyncio.run(server.declare("tls"))
+    asyncio.run(server.publish("tls", [b"x"]))
+
+    async def first(tls: ClientTls) -> bytes:
+        address = parse_address(f"amqps://guest:guest@localhost:{server.tls_port}/")
+        broker = RabbitBroker(address, "tls", BrokerLimits(), tls.context())
+        try:
+            await broker.open()
+            (found,) = await broker.receive(1, 5.0)
+            return found.data
+        finally:
+            await broker.close()
+
+    assert asyncio.run(first(ClientTls(server.certificate))) == b"x"
+    with pytest.raises(UsageError, match="not trusted"):
+        asyncio.run(first(ClientTls()))
 
 
 def test_a_server_that_is_killed_and_started_again(server: Rabbit, tmp_path: Path) -> None:
