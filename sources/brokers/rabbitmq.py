@@ -206,7 +206,7 @@ class RabbitBroker:
         # time in which one is received.
         underlay = await self._channel.get_underlay_channel()
         self._tag = (await underlay.basic_consume(self._place.name, self._on_message)).consumer_tag
-        self._consumers = underlay.consumers
+        self._consumers = underlay.consumers  # type: ignore[attr-defined] # its abstract class does not tell it
 
     async def _take_up(self) -> None:
         self._must_be_open()
