@@ -86,7 +86,7 @@ async def _stage(source: FileSource, session: LoadSession, partition: Partition)
             chunks.append(await asyncio.to_thread(session.worker.run, item, as_of))
     except BaseException:
         for chunk in chunks:
-            session.stage.discard(chunk.paths)
+            session.stage.let_go(chunk)
         raise
     finally:
         await reading.aclose()

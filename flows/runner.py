@@ -59,6 +59,7 @@ def run_load(
     """
     partitions = source.arrivals() if isinstance(source, Arriving) else source.partitions()
     with open_session(settings, lost=lost) as session:
+        session.stage.may_hold(settings.held_bytes)
         read_all(source, session, partitions, watch, drain)
         session.finish(source.manifests, partitions if isinstance(partitions, Sequence) else source.partitions())
     return session.report

@@ -35,8 +35,7 @@ from stores.quarantine import refused_by_views
 from stores.replays import replace_line
 from stores.staging import Stage
 from stores.watermarks import settle
-from transforms.extracts import ExtractOptions
-from transforms.messages import MessageOptions
+from transforms.options import ExtractOptions, MessageOptions
 from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
@@ -97,13 +96,13 @@ class LoadSession:
     def refuse(self, why: str, chunks: Sequence[StagedChunk]) -> None:
         """Leave out a damaged file whole: nothing that was staged of it is committed."""
         for chunk in chunks:
-            self.stage.discard(chunk.paths)
+            self.stage.let_go(chunk)
         self.report.refused.append(why)
 
     def leave_out(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
         """Leave a partition that was not read to its end to the next load."""
         for chunk in chunks:
-            self.stage.discard(chunk.paths)
+            self.stage.let_go(chunk)
         self.report.bytes -= partition.size
         self.report.status = "drained"
 
@@ -169,9 +168,7 @@ class LoadSession:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
         self.accounts.taken.update(receipt.partition for receipt in unit.receipts)
-        rows = (*unit.tables, *unit.deletes, *unit.views)
-        kept = unit.segments + unit.sections
-        self.stage.discard([t.path for t in rows] + unit.rejections + unit.findings + unit.codes + kept)
+        self.stage.let_go(unit)
 
     def _is_barred(self, unit: StagedUnit) -> bool:
         """True when a strict load must not commit this, which its report then says."""

@@ -48,6 +48,7 @@ class LoadSettings:
     limits: ReadLimits = field(default_factory=ReadLimits)
     unit_bytes: int = 2048 * MIB  # input that one commit brings in
     unit_rows: int = 5_000_000
+    held_bytes: int = 128 * MIB  # of packed rows that wait in memory for their commit; what is more waits in files
     crosswalk: Crosswalk | None = None
     memory: str = "850MB"  # of DuckDB while it commits
     late_policy: LatePolicy = LatePolicy.MERGE

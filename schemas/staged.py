@@ -13,15 +13,16 @@ from schemas.records import Attempt, Counts, Receipt, total_of
 
 @dataclass(frozen=True, slots=True)
 class StagedTable:
-    """One Parquet file of checked rows; columns that are null in all of them are left out."""
+    """Checked rows, as one Parquet file or held in memory; columns that are null in all of them are left out."""
 
     table: str
-    path: str
+    path: str  # empty when they are held in memory
     rows: int
     columns: tuple[str, ...]
     types: tuple[str, ...] = ()  # of deletes: the resource types among them
     patches: bool = False  # its rows say only what changed
     repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
+    packed: bytes | None = field(default=None, repr=False)  # in memory: an Arrow IPC stream
 
 
 @dataclass(slots=True)
@@ -46,8 +47,15 @@ class Staged:
     @property
     def paths(self) -> list[str]:
         """All files."""
-        rows = [t.path for t in (*self.tables, *self.deletes, *self.views)] + [path for _, path in self.fhir]
+        rows = [t.path for t in (*self.tables, *self.deletes, *self.views) if t.packed is None] + [
+            path for _, path in self.fhir
+        ]
         return rows + self.rejections + self.findings + self.codes + self.segments + self.sections
+
+    @property
+    def in_memory(self) -> int:
+        """Bytes that are held in memory."""
+        return sum(len(t.packed) for t in self.tables if t.packed is not None)
 
     def take(self, other: Staged) -> None:
         """Add what ``other`` has."""

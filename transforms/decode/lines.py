@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from schemas.arrow import series_of
 from schemas.records import Chunk
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
     bounds = np.concatenate((starts, ends[-1:] + 1))
     kind = pa.large_string() if utf8 else pa.large_binary()
     array = pa.Array.from_buffers(kind, len(ends), [None, pa.py_buffer(bounds), pa.py_buffer(data)])
-    text = pl.from_arrow(array)
-    assert isinstance(text, pl.Series)
+    text = series_of(array)
     if not utf8:
         text = pl.Series(
             [_lossy(data[s : e + 1]) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)], dtype=pl.String
