@@ -105,18 +105,23 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
         )
     offsets = starts + chunk.offset if chunk.offsets is None else np.asarray(chunk.offsets, np.int64)
     frame = pl.DataFrame(
-        {
-            "text": text,
-            "line": np.arange(chunk.line, chunk.line + len(ends), dtype=np.int64),
-            "offset": offsets,
-            "start": starts,
-            "end": ends,
-        }
+        [
+            text.alias("text"),
+            pl.int_range(chunk.line, chunk.line + len(ends), dtype=pl.Int64, eager=True).alias("line"),
+            _column("offset", offsets),
+            _column("start", starts),
+            _column("end", ends),
+        ]
     )
     if _WHITE[np.frombuffer(data, np.uint8)[starts]].any():  # else no line is blank
         frame = frame.filter(~frame["text"].str.contains(_BLANK_LINE))
     hashes = _hashes(data, frame) if hashed else pl.lit(None, pl.Binary).alias("content_hash")
     return Lines(data, frame.with_columns(hashes), utf8, verbatim=utf8)
+
+
+def _column(name: str, values: npt.NDArray[np.int64]) -> pl.Series:
+    """The numbers as a column, without copying them (and without numpy's masked arrays, which Polars would import)."""
+    return series_of(pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])).alias(name)
 
 
 def _line_feeds(data: bytes) -> npt.NDArray[np.int64]:
