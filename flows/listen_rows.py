@@ -117,7 +117,7 @@ class RowMaker:
             session.report.bytes -= size
             session.unit.take()
             for chunk in staged:
-                session.stage.let_go(chunk)
+                session.stage.discard(chunk.paths)
             raise
         for message in found:
             if message.number in refused:

@@ -7,22 +7,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from schemas.consumed import Consumed
 from schemas.mapping.numbered import Numbered
 from schemas.records import Attempt, Counts, Receipt, total_of
 
 
 @dataclass(frozen=True, slots=True)
 class StagedTable:
-    """Checked rows, as one Parquet file or held in memory; columns that are null in all of them are left out."""
+    """One Parquet file of checked rows; columns that are null in all of them are left out."""
 
     table: str
-    path: str  # empty when they are held in memory
+    path: str
     rows: int
     columns: tuple[str, ...]
     types: tuple[str, ...] = ()  # of deletes: the resource types among them
     patches: bool = False  # its rows say only what changed
     repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
-    packed: bytes | None = field(default=None, repr=False)  # in memory: an Arrow IPC stream
 
 
 @dataclass(slots=True)
@@ -47,15 +47,8 @@ class Staged:
     @property
     def paths(self) -> list[str]:
         """All files."""
-        rows = [t.path for t in (*self.tables, *self.deletes, *self.views) if t.packed is None] + [
-            path for _, path in self.fhir
-        ]
+        rows = [t.path for t in (*self.tables, *self.deletes, *self.views)] + [path for _, path in self.fhir]
         return rows + self.rejections + self.findings + self.codes + self.segments + self.sections
-
-    @property
-    def in_memory(self) -> int:
-        """Bytes that are held in memory."""
-        return sum(len(t.packed) for t in self.tables if t.packed is not None)
 
     def take(self, other: Staged) -> None:
         """Add what ``other`` has."""
@@ -127,6 +120,7 @@ class StagedUnit(Staged):
     inputs: dict[str, Counts] = field(default_factory=dict)  # messages of a listener by type
     unrouted: int = 0  # of them, those that no rule took
     heard: int | None = None  # the greatest number among a listener's messages, whose rows these are
+    consumed: list[Consumed] = field(default_factory=list)  # how far a broker's messages are taken in by it
     replaces: str | None = None  # the quarantined line that this unit's only line corrects
     mapping: Numbered | None = None  # what explained the extracts among the files
     remapped: list[str] = field(default_factory=list)  # files that another mapping explained before
@@ -137,4 +131,4 @@ class StagedUnit(Staged):
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to commit."""
-        return not (self.receipts or self.attempts) and self.heard is None
+        return not (self.receipts or self.attempts or self.consumed or self.inputs) and self.heard is None

@@ -17,7 +17,7 @@ from schemas.table import Table
 from stores.beside_rows import keep_findings, keep_parts, keep_unread
 from stores.codes import save_codes
 from stores.commits import number_commit
-from stores.held import held_rows
+from stores.consumed import save_consumed
 from stores.load_row import save_load
 from stores.mappings import save_mapping
 from stores.messages import accept_messages, settle_messages
@@ -57,22 +57,21 @@ def commit(
     now = datetime.now(UTC)
     before = deepcopy({name: getattr(report, name) for name in _COUNTED})
     _spare_the_checkpoint(connection, unit)
-    with held_rows(connection, unit.tables):
-        connection.execute("BEGIN TRANSACTION")
-        try:
-            counts = _take_rows(connection, unit, report, tables, now)
-            _take_rest(connection, unit, report, crosswalk, now)
-            commit_id, number = number_commit(connection, report, now, len(unit.receipts))
-            save_receipts(connection, unit, report, now, commit_id)
-            move_watermarks(connection, report.source, unit.latest, now)
-            _count(unit, report, counts)
-            save_load(connection, report, finished=None)
-            connection.execute("COMMIT")
-        except BaseException:
-            for name, value in before.items():
-                setattr(report, name, value)
-            connection.execute("ROLLBACK")
-            raise
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        counts = _take_rows(connection, unit, report, tables, now)
+        _take_rest(connection, unit, report, crosswalk, now)
+        commit_id, number = number_commit(connection, report, now, len(unit.receipts))
+        save_receipts(connection, unit, report, now, commit_id)
+        move_watermarks(connection, report.source, unit.latest, now)
+        _count(unit, report, counts)
+        save_load(connection, report, finished=None)
+        connection.execute("COMMIT")
+    except BaseException:
+        for name, value in before.items():
+            setattr(report, name, value)
+        connection.execute("ROLLBACK")
+        raise
     return CommitMade(commit_id, number, now, counts)
 
 
@@ -93,6 +92,7 @@ def _take_rows(
         accept_messages(connection, report.source)
     if unit.heard is not None:
         settle_messages(connection, report, unit.heard, unit.rejections, now)
+    save_consumed(connection, unit.consumed, report, now)
     if unit.replaces is not None:
         settle_replaced(connection, unit.replaces, report, counts, now)
     return counts

@@ -28,9 +28,6 @@ HISTORY_COLUMNS = (Column("superseded_by", "VARCHAR", "The load whose rows pushe
 RESOURCE_TABLE = "resource"
 TOMBSTONE = "tombstone"  # of schema `etl`: the deletes of all types
 
-# Hashes cannot be packed; to find that out takes a tenth of the time of a commit.
-_PACKING = {"content_hash": " USING COMPRESSION uncompressed"}
-
 # The columns that a mart's tables have, with their types, by schema and table.
 Stored: TypeAlias = Mapping[tuple[str, str], Mapping[str, str]]
 
@@ -104,7 +101,7 @@ def resource_contract() -> Contract:
 
 def create_table(schema: str, name: str, columns: Iterable[Column]) -> str:
     """A CREATE TABLE without keys or constraints: the commit keeps identities unique (and DuckLake takes none)."""
-    rendered = ", ".join(f"{quoted(c.name)} {c.dtype}{_PACKING.get(c.name, '')}" for c in columns)
+    rendered = ", ".join(f"{quoted(c.name)} {c.dtype}" for c in columns)
     return f"CREATE TABLE IF NOT EXISTS {schema}.{quoted(name)} ({rendered})"
 
 

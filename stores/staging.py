@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import logging
 import os
@@ -20,7 +19,7 @@ import polars as pl
 
 from schemas.errors import StorageError
 from schemas.records import Rejection
-from schemas.staged import Staged, StagedTable
+from schemas.staged import StagedTable
 from stores.ddl import TOMBSTONE
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
@@ -43,7 +42,6 @@ class Stage:
         self._numbers = itertools.count(1)
         self._blocks = itertools.count(1)
         self._lock = threading.Lock()
-        self._room = 0  # bytes of rows that may still be held in memory
         try:
             self.folder.mkdir(parents=True, mode=0o700)
         except OSError as error:
@@ -57,19 +55,10 @@ class Stage:
         self._root, self.folder = state["root"], state["folder"]
         self._numbers, self._blocks = itertools.count(state["first"] + 1), itertools.count(1)
         self._lock = threading.Lock()
-        self._room = 0
-
-    def may_hold(self, size: int) -> None:
-        """Hold about so many bytes of accepted rows in memory, packed; what is more is written to files.
-
-        To pack them and to read them again takes half as long as a file does. Only for those who commit in this process
-        what they stage; copies in other processes write files.
-        """
-        self._room = size
 
     def write_tables(self, tables: Mapping[str, pl.DataFrame]) -> list[StagedTable]:
-        """Stage accepted rows, one file a table where there is no room in memory."""
-        return [self._held(name, frame) or self._table(name, frame) for name, frame in tables.items()]
+        """Write accepted rows, one file a table."""
+        return [self._table(name, frame) for name, frame in tables.items()]
 
     def write_patches(self, tables: Iterable[tuple[str, pl.DataFrame, int]]) -> list[StagedTable]:
         """Write accepted rows that say only what changed, one file for each frame of a table, with how many rows were
@@ -144,12 +133,6 @@ class Stage:
         """Write what was met in coded columns (CODE_COUNTS); no file when there is nothing."""
         return [self._write(pl.concat(counts), "codes")] if counts else []
 
-    def let_go(self, staged: Staged) -> None:
-        """Remove what will not be committed, or has been."""
-        self.discard(staged.paths)
-        with self._lock:
-            self._room += staged.in_memory
-
     def discard(self, paths: Sequence[str]) -> None:
         """Remove files that will not be committed, or that have been.
 
@@ -169,20 +152,10 @@ class Stage:
         except OSError:
             return  # another load's files are there
 
-    def _held(self, name: str, frame: pl.DataFrame) -> StagedTable | None:
-        """The rows in memory, if there is room for them."""
-        if self._room <= 0:
-            return None
-        data = io.BytesIO()
-        _numbered(frame, self._next()).write_ipc_stream(data, compression="lz4")
-        packed = data.getvalue()
-        with self._lock:
-            self._room -= len(packed)
-        return StagedTable(name, "", frame.height, tuple(frame.columns), packed=packed)
-
     def _table(self, name: str, frame: pl.DataFrame) -> StagedTable:
         number = self._next()
-        path = self._write(_numbered(frame, number), name, number)
+        rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
+        path = self._write(frame.with_columns(rows.alias(STAGE_ROW)), name, number)
         return StagedTable(name, path, frame.height, tuple(frame.columns))
 
     def _view(self, name: str, frame: pl.DataFrame) -> StagedTable:
@@ -202,12 +175,6 @@ class Stage:
     def _next(self) -> int:
         with self._lock:
             return next(self._numbers)
-
-
-def _numbered(frame: pl.DataFrame, number: int) -> pl.DataFrame:
-    """The rows, each with a number that is unique within the load."""
-    rows = pl.int_range(pl.len(), dtype=pl.Int64) + (number << _ROW_BITS)
-    return frame.with_columns(rows.alias(STAGE_ROW))
 
 
 def _why(error: Exception) -> str:

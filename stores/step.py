@@ -16,17 +16,16 @@ VERSION = "version_id, last_updated, last_updated_nanos, content_hash"
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Staged rows into what ``main.<table>`` and ``history.<table>`` show.
+    """Staged Parquet files into what ``main.<table>`` and ``history.<table>`` show.
 
-    ``came`` is the relation of the staged rows, none when there are only deletes; ``rows`` and ``columns`` are theirs.
-    ``deletes`` are files of deletes, of which the table takes those
+    ``rows`` and ``columns`` are those of the files. ``deletes`` are files of deletes, of which the table takes those
     of the types in ``deleted``; where its key has no type it is of one type, ``resource_type``.
     """
 
     shown: Contract
     stored: Stored  # what the mart has before
     key: tuple[str, ...]  # identity within a source: ("id",), or ("type", "id")
-    came: str
+    paths: Sequence[str]
     rows: int
     columns: Collection[str]
     source: str
@@ -40,7 +39,10 @@ class Merge:
     @property
     def staged(self) -> str:
         """The staged rows as a relation with all columns of the table."""
-        return f"(SELECT {text(self.source)} AS source, {text(self.load_id)} AS load_id, * FROM {self.came})"
+        return (
+            f"(SELECT {text(self.source)} AS source, {text(self.load_id)} AS load_id, * "
+            f"FROM read_parquet({files(list(self.paths))}, union_by_name = true))"
+        )
 
     @property
     def staged_deletes(self) -> str:

@@ -11,7 +11,6 @@ from schemas.records import Counts, LoadReport
 from schemas.staged import StagedTable, StagedUnit
 from schemas.table import Table
 from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
-from stores.held import staged_rows
 from stores.merge import merge
 from stores.patches import merge_patches
 from stores.step import Merge
@@ -57,7 +56,7 @@ def _step(
         shown=resource_contract() if whole else contract(tables[table]),
         stored=stored,
         key=("type", "id") if whole else ("id",),
-        came=staged_rows(came) if came else "",
+        paths=[s.path for s in came],
         rows=sum(s.rows for s in came),
         columns={name for staged in came for name in staged.columns},
         source=report.source,

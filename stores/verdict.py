@@ -34,7 +34,7 @@ _DESCENDING = ", ".join(f"{c} DESC" for c in (*_OF_CONTENT, "deleted", "content_
 def take_in(connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
     """``incoming``: the identity and version of every staged row and delete."""
     parts = []
-    if step.came:
+    if step.paths:
         columns = f"{quoted(STAGE_ROW)} AS stage_row, false AS deleted, {_timeless(TIMELESS in step.columns)}"
         parts.append(_narrow(step, columns, step.staged))
     if step.deleted:

@@ -11,11 +11,10 @@ import duckdb
 
 from schemas.errors import UsageError
 from schemas.records import VIEW_CHECK
-from schemas.staged import StagedTable, StagedUnit
+from schemas.staged import StagedUnit
 from schemas.table import Column
 from schemas.view_table import VIEW_IDENTITY, ViewTable
 from stores.ddl import RESOURCE_TABLE, create_table
-from stores.held import staged_rows
 from stores.sql import files, quoted, text
 
 _CHOSEN = '"~chosen"'  # a temporary table; no view can be called that
@@ -109,8 +108,8 @@ def fill_views(
     """
     for view in views_of(connection):
         table = tables.get(view.resource_type, RESOURCE_TABLE)
-        came = [staged for staged in unit.tables if staged.table == table]
-        came += [staged for staged in unit.deletes if view.resource_type in staged.types]
+        came = [staged.path for staged in unit.tables if staged.table == table]
+        came += [staged.path for staged in unit.deletes if view.resource_type in staged.types]
         if came:
             made = [staged.path for staged in unit.views if staged.table == view.name]
             _fill(connection, view, table, came, made, source, load_id)
@@ -120,7 +119,7 @@ def _fill(
     connection: duckdb.DuckDBPyConnection,
     view: ViewTable,
     table: str,
-    came: list[StagedTable],
+    came: list[str],
     made: list[str],
     source: str,
     load_id: str,
@@ -131,7 +130,7 @@ def _fill(
         current += f" AND type = {text(view.resource_type)}"
     connection.execute(
         f"DELETE FROM {into} v WHERE v.source = {who} "
-        f"AND v.resource_id IN (SELECT id FROM {staged_rows(came)}) "
+        f"AND v.resource_id IN (SELECT id FROM read_parquet({files(came)}, union_by_name = true)) "
         f"AND (v.resource_id, v.content_hash) NOT IN ({current})"
     )
     if not made:
