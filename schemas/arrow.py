@@ -12,7 +12,7 @@ import polars as pl
 
 
 class _Array(Protocol):
-    def __arrow_c_array__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
 
 class _Stream(Protocol):
@@ -37,7 +37,7 @@ class _OneArray:
     def __init__(self, behind: _Array) -> None:
         self._behind = behind
 
-    def __arrow_c_array__(self, requested_schema: object = None) -> object:
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         return self._behind.__arrow_c_array__(requested_schema)
 
 
