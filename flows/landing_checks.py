@@ -11,9 +11,8 @@ from flows.keyring import keys_of
 from flows.settings import LoadSettings
 from schemas.errors import IntegrityError
 from schemas.sealed import Sealed
-from sources.bulk_export.landing import SUMS_NAME
 from sources.files import FileSource
-from sources.manifest import MANIFEST_NAME
+from sources.manifest import MANIFEST_NAME, SUMS_NAME
 from sources.verified import Promises, broken
 from stores.landing_signatures import SIGNATURES_NAME, signed_files
 

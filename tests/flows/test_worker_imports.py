@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-_OTHERS = ["pandera", "lxml", "pyarrow.compute", "pyarrow.parquet", "transforms.messages", "transforms.documents"]
-_LOOK = f"import sys, flows.runner, sources.files; print(sorted(set({_OTHERS!r}) & set(sys.modules)))"
+_STEPS = ["transforms.messages", "transforms.documents", "transforms.extracts"]
+_OTHERS = ["pandera", "lxml", "pyarrow.compute", "pyarrow.parquet", "httpx", *_STEPS]
+_NEEDED = "flows.runner, flows.landing_checks, sources.files"
+_LOOK = f"import sys, {_NEEDED}; print(sorted(set({_OTHERS!r}) & set(sys.modules)))"
 
 
 def test_what_only_other_formats_or_refused_rows_need_is_late() -> None:
