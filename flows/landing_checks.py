@@ -34,7 +34,7 @@ def check_landings(source: FileSource, settings: LoadSettings) -> None:
     for uri in source.uris:
         if not is_object(uri):
             folders.setdefault(Path(uri).parent, []).append(uri)
-    fetched = {Path(manifest.uri).parent for manifest in source.manifests if manifest.scope is not None}
+    fetched = {Path(each.uri).parent for each in source.manifests if each.scope is not None and not is_object(each.uri)}
     promises = Promises()
     promise_objects(source, promises, _sums, require_signed=settings.require_signed)
     for folder, uris in folders.items():
