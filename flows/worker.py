@@ -14,6 +14,7 @@ from schemas.formats import Format
 from schemas.lateness import Lateness
 from schemas.records import Chunk, ChunkKind, OversizedLine, Rejection
 from schemas.staged import StagedChunk, together
+from schemas.suppression import Suppression
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
@@ -24,9 +25,10 @@ from transforms.decode.fhir import Decoder
 from transforms.documents import transform_documents
 from transforms.extracts import ExtractOptions, transform_extracts
 from transforms.messages import MessageOptions, refuse_message, transform_messages
-from transforms.partition import Tools, refuse_oversized, transform_together
+from transforms.partition import Tools, refuse_oversized, suppress_line, transform_together
 from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
+from transforms.suppress import is_theirs
 from transforms.units.harmonise import Harmoniser
 
 Placed = Callable[[Sequence[Rejection]], list[Rejection]]
@@ -58,6 +60,7 @@ class Worker:
         crosswalk: Crosswalk | None = None,
         messages: MessageOptions | None = None,
         extracts: ExtractOptions | None = None,
+        suppression: Suppression | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -68,6 +71,7 @@ class Worker:
         self.crosswalk = crosswalk
         self.messages = messages or MessageOptions()
         self.extracts = extracts
+        self.suppression = suppression
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._lateness = lateness
@@ -85,6 +89,8 @@ class Worker:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
             taken = refuse_oversized(item) if self.messages.takes_rubbish else ChunkResult(parts=[{}])
+            if taken.rejections and is_theirs(self.suppression, item.head):
+                taken = suppress_line()
             return self._staged(taken, as_of)
         return self.run_together([item], as_of)
 
@@ -119,7 +125,11 @@ class Worker:
         return self._transformed(chunks, Format.HL7V2, as_of).rejections
 
     def refuse(self, message: Chunk, as_of: datetime) -> StagedChunk:
-        """Stage a message that cannot be taken apart as one that is refused."""
+        """Stage a message that cannot be taken apart as one that is refused, unless it is about somebody who was
+        erased.
+        """
+        if is_theirs(self.suppression, message.data):
+            return self._staged(suppress_line(), as_of)
         return self._staged(refuse_message(message), as_of)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
@@ -157,5 +167,7 @@ class Worker:
             sampler = Sampler(self.sampling, self._displays)
             decoder = Decoder(self._tables, self._views)
             harmoniser = Harmoniser(self.preferred)
-            tools = self._local.tools = Tools(decoder, sampler, harmoniser, self._lateness, targets=self._targets)
+            targets, gone = self._targets, self.suppression
+            tools = Tools(decoder, sampler, harmoniser, self._lateness, targets=targets, suppression=gone)
+            self._local.tools = tools
         return tools
