@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import fetch, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
+from flows.cli import fetch, key, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -38,6 +38,7 @@ app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
 app.add_typer(mapping.app, name="map")
+app.add_typer(key.app, name="key")
 app.add_typer(units.app, name="units")
 
 
