@@ -176,6 +176,30 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("settled_by", "VARCHAR", "The replay that took it in, or the load of the corrected line."),
         Column("settled_at", _TIME, "When that was committed."),
     ),
+    "erasure": (
+        Column("erasure_id", "VARCHAR", "Name of the erasure of one or several people."),
+        Column("asked_at", _TIME, "When it began: from then on what is theirs is suppressed."),
+        Column("finished_at", _TIME, "When the mart without them was made; null before."),
+        Column("status", "VARCHAR", "pending (run it again), done, or residue (something of them is left)."),
+        Column("reason", "VARCHAR", "Why, as given by `--reason`."),
+        Column("people", "BIGINT", "How many Patient resources were erased, or only listed."),
+        Column("certificate", "VARCHAR", "What was destroyed and checked, as signed JSON; no value of a patient."),
+    ),
+    "suppression": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("resource_type", "VARCHAR", "FHIR resource type; `identifier` for the value of an identifier."),
+        Column("key_id", "VARCHAR", "The key that the token is made with."),
+        Column("token", "BLOB", "HMAC-SHA256 of source, type and id (first 16 bytes) of what must not be loaded."),
+        Column("erasure_id", "VARCHAR", "The erasure that listed it (`etl.erasure`)."),
+        Column("listed_at", _TIME, "When; files that were loaded before are read again when they are given again."),
+    ),
+    "hold": (
+        Column("data_class", "VARCHAR", "Class of data that is held; null: all classes."),
+        Column("source", "VARCHAR", "Source that is held; null: all sources."),
+        Column("token", "BLOB", "Token of a patient who is held, as in `etl.suppression`; null: everybody."),
+        Column("why", "VARCHAR", "Why, as the policy says."),
+        Column("noted_at", _TIME, "When `clinmart retain` last read it in a policy."),
+    ),
     "validation": (
         Column("load_id", "VARCHAR", "The load."),
         Column("source", "VARCHAR", "Name of the source."),
@@ -267,6 +291,7 @@ SEGMENT_COLUMNS: tuple[Column, ...] = (
     ),
     Column("uri", "VARCHAR", "The file."),
     Column("line", "BIGINT", "1-based line in the file."),
+    Column("patient_id", "VARCHAR", "Id of the first patient's row that its message made.", phi=True),
 )
 
 # Parts of C-CDA documents that no table has, as they came, so that nothing is dropped.

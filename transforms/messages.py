@@ -16,6 +16,7 @@ import polars as pl
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
 from schemas.routes import Routes
+from schemas.suppression import PERSON
 from schemas.table import INVALID, NOTE
 from transforms.alike import Alike
 from transforms.check import check
@@ -107,6 +108,7 @@ class _Work:
         self.options = options
         self.bad: set[int] = set()  # messages of which something was refused
         self.erased: set[int] = set()  # messages about somebody who was erased
+        self.patients: dict[int, str] = {}  # by message the id of its first patient's row
         self._places: set[tuple[int, int]] = set()
         self._seen = [chunk.seen for chunk in chunks]
 
@@ -183,6 +185,9 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
     failures = check(frame.with_columns(flag), table, patch=True)
     messages, ordinals = made.frame["message"], made.frame["ordinal"]
+    if kind == PERSON:
+        for number, patient in zip(messages.to_list(), identity["id"].to_list(), strict=True):
+            work.patients.setdefault(number, patient)
     erased = theirs(tools.suppression, kind, table, frame)
     work.erased |= {messages[row] for row in erased.rows}
     frame, failures = without_mentions(frame, table, erased.mentions), [f for f in failures if f.row not in erased.rows]
@@ -278,6 +283,7 @@ def _keep_segments(work: _Work, segments: Segments, told: Collection[int], resul
             pl.col("segment"),
             pl.col("text"),
             pl.col("unread"),
+            pl.Series("patient_id", [work.patients.get(n) for n in places], dtype=pl.String),
         )
     )
 
