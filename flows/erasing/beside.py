@@ -1,4 +1,4 @@
-"""What stands of people beside the tables of resources: views, segments, sections, quarantine, messages, names of files."""
+"""What stands of people beside the tables of resources: views, segments, sections, quarantine, messages, file names."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class _Look:
         holds_documents = self.table is None or self.table.name == "document_reference"
         if holds_documents and len(change.gone) > before:
             found |= {(source, "Binary", ident) for ident in self._binaries(change, source)}
-        return found - self._staying(change, source, found)
+        return found - self._staying(source, found)
 
     def _where(self, source: str, *, owned: bool) -> str | None:
         ours = f"source = {text(source)}"
@@ -169,7 +169,7 @@ class _Look:
         texts = [c for c, dtype in frame.schema.items() if dtype == pl.String or isinstance(dtype, pl.List)]
         return {ident for row in frame.select(texts).iter_rows() for ident in _BINARY.findall(repr(row))}
 
-    def _staying(self, change: Change, source: str, found: set[Identity]) -> set[Identity]:
+    def _staying(self, source: str, found: set[Identity]) -> set[Identity]:
         """Of identities of which rows go those whose current row is another person's, and stays."""
         if not found or self.place[0] == STORED:
             return set()
