@@ -25,8 +25,8 @@ from flows.settings import LoadSettings
 from schemas.charsets import codec_named
 from schemas.errors import ClinmartError, StorageError
 from schemas.records import total_of
-from stores.commit import save_load
 from stores.identity import mart_id
+from stores.load_row import save_load
 from stores.messages import KeptMessage, Known, keep, kept_before, latest_accepted, number_all
 
 _T = TypeVar("_T")

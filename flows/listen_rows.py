@@ -110,12 +110,12 @@ class RowMaker:
             for begin in range(0, len(found), _TOGETHER):
                 staged += self._staged(found[begin : begin + _TOGETHER], refused)
             last = found[-1].number if found else self._last
-            session.add_heard(staged, last)
+            session.unit.add_heard(staged, last)
             session.report.bytes += (size := sum(len(one.payload) for one in found))
             session.commit()
         except BaseException:
             session.report.bytes -= size
-            session.drop_unit()
+            session.unit.take()
             for chunk in staged:
                 session.stage.discard(chunk.paths)
             raise

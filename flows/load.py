@@ -18,9 +18,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.commit_unit import Read
 from flows.opening import open_session
 from flows.routed import settings_by_source, summed
-from flows.session import LoadSession, Read
+from flows.session import LoadSession
 from flows.settings import LoadSettings
 from schemas.errors import ClinmartError, IntegrityError, UsageError
 from schemas.formats import Format

@@ -8,24 +8,17 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import duckdb
-
+from flows.before import Before, nothing_before, read_before
 from flows.fhir_files import make_folder
 from flows.preferred_units import read_preferred_units
-from flows.session import Before, LoadSession
+from flows.session import LoadSession
 from flows.settings import LoadSettings, cache_folder, new_load_id
-from schemas.mapping.numbered import Numbered
 from schemas.records import LoadReport
 from schemas.tables import all_tables
 from stores.lock import loader_lock
-from stores.mappings import numbered
 from stores.mart import Mart
-from stores.receipts import Receipts
-from stores.replays import replaceable
 from stores.staging import Stage, clean_staging
 from stores.tail import TailReceipt
-from stores.views import views_of
-from stores.watermarks import late_before
 
 _LISTENER_CHECKPOINT = "512MB"
 _Session = TypeVar("_Session", bound=LoadSession)
@@ -65,7 +58,7 @@ def open_session_of(
         if beside is not None:
             stage = Stage(settings.mart, report.load_id)
             stack.callback(stage.close)
-            before = _read_before(beside.mart, settings, lost)
+            before = read_before(beside.mart, settings, lost)
             yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None)
             return
         listening = kind == "listen"  # then those who wait for answers come first
@@ -85,35 +78,13 @@ def open_session_of(
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
-        before = _nothing_before(settings) if new else _before(made, mart, settings, lost)
+        before = nothing_before(settings) if new else _before(made, mart, settings, lost)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
         yield of_kind(settings, mart, stage, report, before, preferred, made.result)
 
 
-def _nothing_before(settings: LoadSettings) -> Before:
-    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
-
-
-def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | None) -> Numbered | None:
-    return None if settings.mapping is None else numbered(connection, settings.source, settings.mapping)
-
-
 def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
     made.result()
-    return _read_before(mart, settings, lost)
-
-
-def _read_before(mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
-    with mart.connect(wait=settings.wait) as connection:
-        mart.note(connection)
-        views = views_of(connection)
-        newest = max((view.added_at for view in views), default=None)
-        return Before(
-            Receipts(connection, settings.source, newest, lost, settings.routes.digest if settings.routes else None),
-            views,
-            settings.replaces and replaceable(connection, settings.replaces, settings.source),
-            late_before(connection, settings.source, settings.lateness),
-            _numbered(settings, connection),
-        )
+    return read_before(mart, settings, lost)

@@ -10,23 +10,25 @@ from pathlib import Path
 
 import duckdb
 
+from flows.accounts import receipt_name
+from flows.commit_unit import Read
 from flows.drain import Drain
 from flows.opening import open_session_of
 from flows.runner import read_all
-from flows.session import LoadSession, Read, receipt_name
+from flows.session import LoadSession
 from flows.settings import LoadSettings
 from flows.worker import Worker
 from schemas.errors import ClinmartError, StorageError, UsageError
 from schemas.formats import Format
 from schemas.lateness import Lateness
 from schemas.records import Chunk, Counts, Partition
-from schemas.staged import StagedChunk, StagedUnit
+from schemas.staged import StagedChunk
 from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.manifest import Manifest
 from sources.reading import AheadReading
 from sources.source import ReadLimits
-from stores.commit import save_load
+from stores.load_row import save_load
 from stores.mart import Mart
 from stores.refresh import Held, Target, files_of_messages, held, left, refresh, sources_of
 from stores.views import views_of
@@ -157,7 +159,7 @@ class RefreshSession(LoadSession):
             save_load(connection, report, finished=datetime.now(UTC))
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
-        unit, self._unit = self._unit, StagedUnit()
+        unit = self.unit.take()
         done = str(self.stage.folder / f"done-{len(self._done)}.parquet")
         try:
             rows = refresh(connection, unit, self._target, self.report, done)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import duckdb
 
+from flows.accounts import receipt_name
 from flows.drain import Drain
 from flows.runner import Watcher, run_load
-from flows.session import receipt_name
 from flows.settings import LoadSettings
 from schemas.errors import ClinmartError, IntegrityError, StorageError, UsageError
 from schemas.formats import Format

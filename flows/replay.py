@@ -125,7 +125,7 @@ class _Replay:
 
         chunks = list(_chunks(found, self._session.settings.mapping))
         staged: StagedChunk = self._workers[sampled].run_again(chunks, as_of, placed)
-        self._session.add_again([staged], [self._attempt(line, refused.get(line.quarantine_id)) for line in found])
+        self._session.unit.add_again([staged], [self._attempt(line, refused.get(line.quarantine_id)) for line in found])
 
     def _attempt(self, line: Waiting, refused: Rejection | None) -> Attempt:
         if refused is None:

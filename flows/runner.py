@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from flows.commit_unit import Read
 from flows.drain import Drain
 from flows.opening import open_session
-from flows.session import LoadSession, Read
+from flows.session import LoadSession
 from flows.settings import LoadSettings
 from schemas.errors import IntegrityError
 from schemas.records import Chunk, ChunkKind, LoadReport, Partition
@@ -257,7 +258,7 @@ class _Run:
             reading, chunks = opened.reading, await opened.chunks()
             self._session.add(Read(opened.partition, as_of, given, reading.sha256, reading.lines, chunks))
         self._open = []
-        full = self._session.unit_is_full()
+        full = self._session.unit.is_full
         if last or full:
             self._progress.phase = "committing"
             self._watch(self._progress)

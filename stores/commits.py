@@ -74,8 +74,10 @@ def note_commits(connection: duckdb.DuckDBPyConnection, tail: Tail, *, compact: 
             tail.compact([*entries, *fresh])
 
 
-def number_commit(connection: duckdb.DuckDBPyConnection, report: LoadReport, now: datetime, receipts: int) -> str:
-    """Give the commit that is being made the next number, and a name, which is returned."""
+def number_commit(
+    connection: duckdb.DuckDBPyConnection, report: LoadReport, now: datetime, receipts: int
+) -> tuple[str, int]:
+    """Give the commit that is being made a name and the next number, which are returned."""
     ((number,),) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM etl.commit").fetchall()
     commit_id = uuid4().hex
     _insert(
@@ -90,7 +92,7 @@ def number_commit(connection: duckdb.DuckDBPyConnection, report: LoadReport, now
             "options": json.dumps(dict(report.options)),
         },
     )
-    return commit_id
+    return commit_id, int(number)
 
 
 def settle(connection: duckdb.DuckDBPyConnection, commits: Sequence[Committed], note: str, now: datetime) -> None:

@@ -12,7 +12,21 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import fetch, key, listen, load, mapping, quarantine, refresh, repair, status, synth, units, view
+from flows.cli import (
+    fetch,
+    key,
+    listen,
+    load,
+    mapping,
+    quarantine,
+    refresh,
+    repair,
+    report,
+    status,
+    synth,
+    units,
+    view,
+)
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -32,6 +46,7 @@ app.command("fetch")(fetch.fetch)
 app.command("listen")(listen.listen)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
+app.command("report")(report.report)
 app.command("publish")(status.publish)
 app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)

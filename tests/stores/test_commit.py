@@ -54,7 +54,17 @@ def _everything(desk: Desk) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.mark.parametrize(
-    "step", ["_rows", "_refused", "_findings", "_unread", "_receipt", "number_commit", "move_watermarks", "save_load"]
+    "step",
+    [
+        "merge_rows",
+        "keep_refused",
+        "keep_findings",
+        "keep_unread",
+        "save_receipts",
+        "number_commit",
+        "move_watermarks",
+        "save_load",
+    ],
 )
 def test_error_in_a_commit_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Whatever step fails, and after it has done its work, mart and report are as before; a second try succeeds."""

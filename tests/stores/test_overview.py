@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stores.commit import save_load
+from stores.load_row import save_load
 from stores.overview import overview, table_rows
 from tests.stores.desk import T0, Desk, Version, at
 
