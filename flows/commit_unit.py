@@ -85,9 +85,13 @@ class CommitUnit:
             self._unit.refused_again.setdefault(kind, Counts()).add(one)
         self._unit.attempts += attempts
 
-    def add_heard(self, chunks: Sequence[StagedChunk], last: int) -> None:
-        """Add a listener's messages, of which there are no receipts; ``last`` is their greatest number."""
+    def add_heard(self, chunks: Sequence[StagedChunk], last: int, numbers: Sequence[int] = ()) -> None:
+        """Add a listener's messages, of which there are no receipts: each is one chunk, and has one of the ``numbers``;
+        ``last`` is the greatest of all.
+        """
         unit = self._unit
+        told = [part for chunk in chunks for part in chunk.inputs]
+        unit.erased += [n for n, part in zip(numbers, told, strict=False) if any(c.suppressed for c in part.values())]
         for kind, one in self._add(chunks).items():
             unit.refused_again.setdefault(kind, Counts()).add(one)
         for kind, one in total_of(part for chunk in chunks for part in chunk.inputs).items():

@@ -62,6 +62,7 @@ class LoadSession:
         self.views = before.views
         self._preferred = preferred
         self._mapping = before.mapping
+        self._suppression = before.suppression
         self._lateness = Lateness(settings.late_policy, before.late)
         self.worker = self.worker_with(settings.sampling)
         self.mart = mart
@@ -84,7 +85,8 @@ class LoadSession:
         if used is not None:
             extracts = ExtractOptions(used.mapping, self.settings.zone, fhir, used.numbers)
         tables, stage = tables_by_type(), self.stage
-        return Worker(tables, self.views, stage, source, sampling, preferred, lateness, crosswalk, messages, extracts)
+        options = (crosswalk, messages, extracts, self._suppression)
+        return Worker(tables, self.views, stage, source, sampling, preferred, lateness, *options)
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """See :meth:`flows.accounts.Accounts.time_of`."""

@@ -129,7 +129,7 @@ class Worker:
         erased.
         """
         if is_theirs(self.suppression, message.data):
-            return self._staged(suppress_line(), as_of)
+            return self._staged(suppress_line(message=True), as_of)
         return self._staged(refuse_message(message), as_of)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:

@@ -21,7 +21,7 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
     The folder is replaced by renaming: a reader sees the old one or the new one. A folder that was not published by
     clinmart is refused (UsageError), so that nothing of the user's is ever removed.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARKER).exists())):
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not is_published(folder))):
         raise UsageError(f"{folder} is not a folder that clinmart published: name a new one")
     fresh = folder.with_name(f"{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f"{folder.name}.old-{os.getpid()}")
@@ -38,6 +38,11 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return {name: number for name, number in rows.items() if number}
+
+
+def is_published(folder: Path) -> bool:
+    """True for a folder that was published by clinmart."""
+    return (folder / _MARKER).is_file()
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -17,8 +17,8 @@ class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
     ``load_id`` is the load that took it in. Lines that left the quarantine since are not among the quarantined.
-    ``again``: it must be read again, for a view that was added since, because it was lost, or because other rules route
-    its messages. ``held``: so many lines of
+    ``again``: it must be read again, for a view that was added or somebody who was erased since, because it was lost,
+    or because other rules route its messages. ``held``: so many lines of
     it were late and not let in.
     """
 
@@ -28,7 +28,7 @@ class Known:
     again: bool
     load_id: str
     held: int = 0
-    inputs: tuple[tuple[str, int, int], ...] = ()  # messages by type: read, quarantined
+    inputs: tuple[tuple[str, int, int, int], ...] = ()  # messages by type: read, quarantined, suppressed
     unrouted: int = 0  # messages that no rule took
     mapping: str | None = None  # hash of what the mapping said of it
 
@@ -44,7 +44,7 @@ class Receipts:
         lost: Sequence[TailReceipt] = (),
         routes: str | None = None,
     ) -> None:
-        """``connection`` is None where there is no mart yet. ``since``: when the newest view of the mart was added.
+        """``connection`` is None where there is no mart yet. ``since``: what was committed before is read again.
         ``lost``: what is to be read again as it was. ``routes``: hash of the rules that route messages now.
         """
         self._known: dict[tuple[int, str], Known] = {}
@@ -61,7 +61,8 @@ class Receipts:
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
             "coalesce(committed_at < ?, false) OR routes IS DISTINCT FROM ?, load_id, coalesce(held, 0), "
-            "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined)), "
+            "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, "
+            "s := r.suppressed)), "
             "coalesce(unrouted, 0), mapping FROM etl.receipt WHERE source = ? ORDER BY as_of, committed_at",
             [since, routes, source],
         ).fetchall()
@@ -69,7 +70,7 @@ class Receipts:
         for size, sha256, as_of, given, resources, again, load_id, held, inputs, unrouted, mapping in rows:
             gone = settled.get((size, sha256, as_of), {})
             counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
-            told = tuple((r["t"], r["n"], r["q"]) for r in inputs or ())
+            told = tuple((r["t"], r["n"], r["q"], r["s"]) for r in inputs or ())
             self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held, told, unrouted, mapping)
 
     def may_know(self, size: int) -> bool:

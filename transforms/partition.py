@@ -16,7 +16,7 @@ import polars as pl
 from schemas.lateness import Lateness
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, OversizedLine, Rejection
+from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, OversizedLine, Rejection
 from schemas.suppression import Suppression
 from schemas.table import INVALID, NOTE, TIMELESS
 from transforms.check import Failure, check
@@ -132,9 +132,9 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
     return result
 
 
-def suppress_line() -> ChunkResult:
-    """One line, of somebody who was erased, of which nothing is kept."""
-    result = ChunkResult(parts=[{}])
+def suppress_line(*, message: bool = False) -> ChunkResult:
+    """One line, or HL7 v2 message, about somebody who was erased, of which nothing is kept."""
+    result = ChunkResult(parts=[{}], inputs=[{UNKNOWN_TYPE: Counts(1, suppressed=1)}] if message else [])
     result.add(0, UNKNOWN_TYPE, 1, 0, 1)
     return result
 

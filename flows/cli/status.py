@@ -55,11 +55,13 @@ def publish(
         raise UsageError(f"--to {to!r} is not known: give parquet")
     from stores.mart import Mart
     from stores.publish import publish_parquet
+    from stores.published import note_published
 
     at = Mart(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         rows = publish_parquet(connection, folder)
+    note_published(mart, folder)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "tables": rows}))
     else:
