@@ -183,6 +183,8 @@ def _not_of_files(options: Mapping[str, str]) -> str | None:
     kind = options.get("kind")
     if kind == "refresh":
         return f"clinmart refresh {options.get('table', 'TABLE')}"
+    if kind == "erase":
+        return "clinmart erase, of the same people,"
     if kind == "listen":
         return "clinmart listen"  # which makes the rows of all messages that are there
     return "clinmart quarantine replay" if kind == "replay" else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 import duckdb
 import polars as pl
 
 from schemas.errors import IntegrityError
-from schemas.suppression import Suppression
+from schemas.suppression import PERSON, Suppression
 
 _CAME = "~tokens"
 _COLUMNS = {"source": pl.String, "resource_type": pl.String, "token": pl.Binary}
@@ -59,6 +59,16 @@ def list_tokens(
     finally:
         connection.unregister(_CAME)
     return 0 if row is None else int(row[0])
+
+
+def pending_erasure(connection: duckdb.DuckDBPyConnection, patients: Collection[bytes]) -> str | None:
+    """An erasure that was not brought to its end and was of none but these patients, by their tokens; else None."""
+    rows = connection.execute(
+        "SELECT erasure_id, list(token) FROM etl.erasure JOIN etl.suppression USING (erasure_id) "
+        f"WHERE status = 'pending' AND resource_type = '{PERSON}' GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    mine = {bytes(one) for one in patients}
+    return next((name for name, tokens in rows if {bytes(one) for one in tokens} <= mine), None)
 
 
 def no_key(key_id: str, error: Exception) -> IntegrityError:

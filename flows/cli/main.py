@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import (
+    erase,
     fetch,
     key,
     listen,
@@ -50,6 +51,7 @@ app.command("report")(report.report)
 app.command("publish")(status.publish)
 app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
+app.add_typer(erase.app, name="erase")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
 app.add_typer(mapping.app, name="map")

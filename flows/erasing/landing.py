@@ -57,9 +57,8 @@ def clean_landing(zone: Path, suppression: Suppression, wanted: re.Pattern[bytes
 
 
 def _lines(path: Path, suppression: Suppression, wanted: re.Pattern[bytes] | None, done: Landed) -> Iterator[bytes]:
-    opened = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
     batch: list[bytes] = []
-    with opened as file:
+    with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
         for line in file:
             batch.append(line)
             if len(batch) == _BATCH:
