@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,15 +38,22 @@ from stores.publish import publish_parquet
 from stores.published import published_folders
 from stores.records import insert_records
 from stores.residue import Residue, look_in_blocks, look_in_files, look_in_mart, parquet_has, without_shared
-from stores.rewrite import Rewritten, attach_statement, detach, must_have_room, put_in_place, rewrite
-from stores.sql import quoted
+from stores.rewrite import (
+    FRESH,
+    Rewritten,
+    attach_statement,
+    detach,
+    must_have_room,
+    put_in_place,
+    rewrite,
+    using_fresh,
+)
 from stores.staging import clean_staging, staging_root
-from stores.suppression import list_tokens, pending_erasure
+from stores.suppression import list_tokens, pending_erasure, secrets_of
 
 if TYPE_CHECKING:
     from stores.keys import Key, Keys
 
-FRESH = "fresh"
 SECRET_BYTES = 32
 
 
@@ -186,10 +192,7 @@ class _Work:
         return self._keys.current(Purpose.SUPPRESS)
 
     def _secrets(self) -> list[bytes]:
-        from stores.keys import Purpose  # noqa: PLC0415 - late
-
-        keys = keys_of(self._request.mart, self._request.keys)
-        return [key.secret for key in keys.all_of(Purpose.SUPPRESS)]
+        return secrets_of(keys_of(self._request.mart, self._request.keys))
 
     def _count(self, found: Found) -> None:
         for (schema, table), change in sorted(found.changes.items()):
@@ -266,7 +269,7 @@ class _Work:
         self._search(connection, fresh, values)
         report.status = "residue" if report.residue.found else "done"
         report.certificate = self._certified(connection, rewritten, key)
-        with _using_fresh(connection):
+        with using_fresh(connection):
             insert_records(connection, "erasure", [self._row(report.status)])
         detach(connection)
         connection.execute("CHECKPOINT")
@@ -274,7 +277,7 @@ class _Work:
 
     def _publish(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Publish the new mart where the old one was."""
-        with _using_fresh(connection):
+        with using_fresh(connection):
             for folder in published_folders(self._request.mart):
                 publish_parquet(connection, folder)
                 self._report.published.append(str(folder))
@@ -327,14 +330,3 @@ def _all_of(connection: duckdb.DuckDBPyConnection, key: bytes, people: set[Perso
     found = find(connection, key, people, values)
     find_beside(connection, found, values)
     return found
-
-
-@contextmanager
-def _using_fresh(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Names without a database are those of the new file."""
-    ((old,),) = connection.execute("SELECT current_database()").fetchall()
-    connection.execute(f"USE {FRESH}")
-    try:
-        yield
-    finally:
-        connection.execute(f"USE {quoted(old)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -43,6 +44,11 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
 def is_published(folder: Path) -> bool:
     """True for a folder that was published by clinmart."""
     return (folder / _MARKER).is_file()
+
+
+def published_at(folder: Path) -> datetime:
+    """When a folder was last published. Raises OSError."""
+    return datetime.fromtimestamp((folder / _MARKER).stat().st_mtime, UTC)
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:

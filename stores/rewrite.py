@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from stores.sql import quoted, text
 from stores.tail import sync_folder
 
 Place = tuple[str, str]  # schema and table
-_FRESH, _GONE, _ROWS = "fresh", '"~gone"', "~rows"
+ROW = "~at"  # of rows that are read whole: their rowid
+FRESH = "fresh"  # what the new file is called while it is attached
+_GONE, _ROWS = '"~gone"', "~rows"
 _ROOM = 1.2  # times the size of the file, which the new one may take with what is written beside it
 
 
@@ -37,6 +40,22 @@ class Rewritten:
     tables: int
     rows: int
     sha256: str
+
+
+def whole_rows(connection: duckdb.DuckDBPyConnection, place: Place, at: Collection[int]) -> pl.DataFrame:
+    """Rows by rowid, which stands in ``~at``."""
+    chosen = ", ".join(map(str, sorted(at))) or "-1"
+    name = f"{place[0]}.{quoted(place[1])}"
+    relation = connection.sql(f"SELECT rowid AS {quoted(ROW)}, * FROM {name} WHERE rowid IN ({chosen})")
+    frame = pl.from_arrow(relation.to_arrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def rows_without(connection: duckdb.DuckDBPyConnection, place: Place, at: Collection[int], column: str) -> pl.DataFrame:
+    """Rows by rowid, with nothing in one column."""
+    frame = whole_rows(connection, place, at).drop(ROW)
+    return frame.with_columns(pl.lit(None, frame.schema[column]).alias(column))
 
 
 def must_have_room(mart: Path) -> None:
@@ -61,18 +80,18 @@ def rewrite(connection: duckdb.DuckDBPyConnection, attach: str, changes: Mapping
     connection.execute(attach)
     ((old,),) = connection.execute("SELECT current_database()").fetchall()
     connection.execute("SET preserve_insertion_order = true")  # rows of a load stay together
-    connection.execute(f"COPY FROM DATABASE {quoted(old)} TO {_FRESH} (SCHEMA)")
+    connection.execute(f"COPY FROM DATABASE {quoted(old)} TO {FRESH} (SCHEMA)")
     digest, tables, rows = hashlib.sha256(), 0, 0
     for schema, table in _tables(connection, old):
         change = changes.get((schema, table), Change())
         _note(connection, change)
         name = f"{quoted(schema)}.{quoted(table)}"
         kept = f"(SELECT * FROM {quoted(old)}.{name} WHERE rowid NOT IN (SELECT row FROM {_GONE}))"
-        connection.execute(f"INSERT INTO {_FRESH}.{name} FROM {kept}")
-        count, value = _same(connection, kept, f"{_FRESH}.{name}", f"{schema}.{table}")
+        connection.execute(f"INSERT INTO {FRESH}.{name} FROM {kept}")
+        count, value = _same(connection, kept, f"{FRESH}.{name}", f"{schema}.{table}")
         for frame in change.fresh:
             connection.register(_ROWS, frame.to_arrow())
-            connection.execute(f'INSERT INTO {_FRESH}.{name} BY NAME FROM "{_ROWS}"')
+            connection.execute(f'INSERT INTO {FRESH}.{name} BY NAME FROM "{_ROWS}"')
             connection.unregister(_ROWS)
         digest.update(f"{schema}.{table} {count} {value}\n".encode())
         tables, rows = tables + 1, rows + count
@@ -81,8 +100,8 @@ def rewrite(connection: duckdb.DuckDBPyConnection, attach: str, changes: Mapping
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:
     """Bring all of the new file to disk, and let go of it."""
-    connection.execute(f"CHECKPOINT {_FRESH}")
-    connection.execute(f"DETACH {_FRESH}")
+    connection.execute(f"CHECKPOINT {FRESH}")
+    connection.execute(f"DETACH {FRESH}")
 
 
 def put_in_place(fresh: Path, mart: Path) -> None:
@@ -135,4 +154,15 @@ def _same(connection: duckdb.DuckDBPyConnection, kept: str, fresh: str, shown: s
 
 def attach_statement(path: Path) -> str:
     """Attach the empty database at ``path`` as ``fresh``."""
-    return f"ATTACH {text(str(path))} AS {_FRESH}"
+    return f"ATTACH {text(str(path))} AS {FRESH}"
+
+
+@contextmanager
+def using_fresh(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Names without a database are those of the new file."""
+    ((old,),) = connection.execute("SELECT current_database()").fetchall()
+    connection.execute(f"USE {FRESH}")
+    try:
+        yield
+    finally:
+        connection.execute(f"USE {quoted(old)}")

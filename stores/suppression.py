@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
 
 from schemas.errors import IntegrityError
 from schemas.suppression import PERSON, Suppression
+
+if TYPE_CHECKING:
+    from stores.keys import Keys
 
 _CAME = "~tokens"
 _COLUMNS = {"source": pl.String, "resource_type": pl.String, "token": pl.Binary}
@@ -69,6 +73,13 @@ def pending_erasure(connection: duckdb.DuckDBPyConnection, patients: Collection[
     ).fetchall()
     mine = {bytes(one) for one in patients}
     return next((name for name, tokens in rows if {bytes(one) for one in tokens} <= mine), None)
+
+
+def secrets_of(keys: Keys) -> list[bytes]:
+    """All keys that tokens may have been made with."""
+    from stores.keys import Purpose  # noqa: PLC0415 - late
+
+    return [key.secret for key in keys.all_of(Purpose.SUPPRESS)]
 
 
 def no_key(key_id: str, error: Exception) -> IntegrityError:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.people import people_asked
 from flows.cli.status import JsonOption
 from schemas.errors import EXIT_CLEAN, StorageError, UsageError
 
 if TYPE_CHECKING:
     from flows.erase import Erasure
-    from stores.people import Asked
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
-_LONGEST = 16 * 1024 * 1024  # bytes of a file of people
 
 
 @app.callback()
@@ -60,7 +58,7 @@ def erase(
     from flows.erase import EraseRequest
     from flows.erase import erase as take_out
 
-    asked = _asked(patients, patient or [], identifier or [])
+    asked = people_asked(patients, patient or (), identifier or ())
     if certificate is not None and not certificate.absolute().parent.is_dir():
         raise UsageError(f"--certificate: there is no folder {certificate.absolute().parent}")
     request = EraseRequest(
@@ -111,39 +109,6 @@ def verify(
         return
     whose = "by this keyring" if known else f"by the key {told['public_key'][:16]}...: give --mart to know whose it is"
     typer.echo(f"{told['erasure_id']}: {told['people']:,} people, {told['status']}; signed {whose}")
-
-
-def _asked(file: Path | None, patients: list[str], identifiers: list[str]) -> list[Asked]:
-    """Who is asked for, each once."""
-    from stores.people import Asked
-
-    lines = [*patients, *identifiers]
-    if wrong := next((n for n, one in enumerate(identifiers, 1) if "|" not in one), None):
-        raise UsageError(f"--identifier {wrong} has no |: give SYSTEM|VALUE, as urn:oid:1.2.3|12345")
-    if file is not None:
-        try:
-            data = sys.stdin.buffer.read(_LONGEST + 1) if str(file) == "-" else file.read_bytes()
-        except OSError as error:
-            raise UsageError(f"--patients: {file} cannot be read: {error.strerror}") from None
-        if len(data) > _LONGEST:
-            raise UsageError(f"--patients: {file} has more than {_LONGEST} bytes: give fewer people at once")
-        try:
-            lines += data.decode().splitlines()
-        except UnicodeDecodeError:
-            raise UsageError(f"--patients: {file} is not UTF-8: save it so") from None
-    asked = [_one(line.strip(), Asked) for line in dict.fromkeys(lines) if line.strip() and not line.startswith("#")]
-    if not asked:
-        raise UsageError("nobody is asked for: give --patients FILE with one person a line, or - to read it from stdin")
-    return asked
-
-
-def _one(line: str, asked: type[Asked]) -> Asked:
-    """A line as who it asks for. An id holds no colon (FHIR R4 2.24.0.1), and the name of a source none either."""
-    if "|" in line:
-        system, _, value = line.rpartition("|")
-        return asked(system=system or None, value=value)
-    source, _, ident = line.rpartition(":")
-    return asked(id=ident, source=source or None)
 
 
 def _show(done: Erasure) -> None:

@@ -23,6 +23,7 @@ from flows.cli import (
     refresh,
     repair,
     report,
+    retain,
     status,
     synth,
     units,
@@ -52,6 +53,7 @@ app.command("publish")(status.publish)
 app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
 app.add_typer(erase.app, name="erase")
+app.add_typer(retain.app, name="retain")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
 app.add_typer(mapping.app, name="map")

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import duckdb
 import polars as pl
 
-from flows.erasing.find import Found, whole_rows
+from flows.erasing.find import Found
 from schemas.bookkeeping import SECTION_TABLE, SEGMENT_TABLE
 from schemas.payload_names import named_identifiers, named_patients
 from stores.people import Values
-from stores.rewrite import Change, Place
+from stores.rewrite import ROW, Change, Place, rows_without, whole_rows
 from stores.sql import quoted, text
 from stores.views import views_of
 
 ERASED = "erased"  # in place of the name of a file that names a person
-_AT = "~at"
 _FETCHED = 5_000
 
 
@@ -114,13 +114,10 @@ def _messages(connection: duckdb.DuckDBPyConnection, found: Found, values: Value
         )
         if digest in digests or names_them(bytes(payload), source, found, values)
     ]
-    _replace(
-        connection,
-        found.changes["etl", "message"],
-        ("etl", "message"),
-        at,
-        lambda frame: frame.with_columns(payload=pl.lit(None, pl.Binary)),
-    )
+    if at:
+        change = found.changes["etl", "message"]
+        change.replaced |= set(at)
+        change.fresh.append(rows_without(connection, ("etl", "message"), at, "payload"))
 
 
 def _uris(connection: duckdb.DuckDBPyConnection, change: Change, place: Place, values: Values) -> None:
@@ -135,26 +132,16 @@ def _uris(connection: duckdb.DuckDBPyConnection, change: Change, place: Place, v
         return
     rows = connection.execute(f"SELECT rowid FROM {name} WHERE uri IN (SELECT unnest(?))", [named]).fetchall()
     at = [row for (row,) in rows if row not in change.gone]
-    renamed = pl.col("uri").replace({uri: wanted.sub(ERASED, uri) for uri in named})
-    _replace(connection, change, place, at, lambda frame: frame.with_columns(renamed))
+    if at:
+        renamed = pl.col("uri").replace({uri: wanted.sub(ERASED, uri) for uri in named})
+        change.replaced |= set(at)
+        change.fresh.append(whole_rows(connection, place, at).with_columns(renamed).drop(ROW))
 
 
 def names_in_files(values: Values) -> re.Pattern[str] | None:
     """What finds a person in the name of a file; None when there is nothing to look for."""
     wanted = sorted((re.escape(value) for value in values.sure | values.likely), key=len, reverse=True)
     return re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(wanted) + r")(?![A-Za-z0-9])") if wanted else None
-
-
-def _replace(
-    connection: duckdb.DuckDBPyConnection,
-    change: Change,
-    place: Place,
-    at: list[int],
-    mended: Callable[[pl.DataFrame], pl.DataFrame],
-) -> None:
-    if at:
-        change.replaced |= set(at)
-        change.fresh.append(mended(whole_rows(connection, place, at)).drop(_AT))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, found: Found, place: Place, where: str) -> None:
@@ -179,7 +166,7 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"({text(source)}, {text(ident)})" for source, ident in sorted(pairs))
 
 
-def _each(connection: duckdb.DuckDBPyConnection, query: str) -> Iterable[tuple]:
+def _each(connection: duckdb.DuckDBPyConnection, query: str) -> Iterable[tuple[Any, ...]]:
     result = connection.execute(query)
     while rows := result.fetchmany(_FETCHED):
         yield from rows

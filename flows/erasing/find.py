@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import duckdb
@@ -16,13 +16,12 @@ from schemas.table import Table
 from schemas.tables import all_tables
 from stores.ddl import RESOURCE_TABLE
 from stores.people import Person, Values
-from stores.rewrite import Change, Place
+from stores.rewrite import ROW, Change, Place, whole_rows
 from stores.sql import STORED, quoted, text
 from stores.stored import stored_columns
 from transforms.suppress import theirs
 from transforms.unmention import without_mentions
 
-_AT = "~at"
 _BATCH = 100_000
 _BINARY = re.compile(r"\bBinary/([A-Za-z0-9\-.]{1,64})")  # what attachments of a document lie in
 _OWNED = "patient_id"
@@ -115,7 +114,7 @@ class _Look:
         for frame in self._frames(where):
             for kind, rows in self._by_type(frame):
                 told = theirs(suppression, kind, self.table, rows)
-                at = rows[_AT].to_list()
+                at = rows[ROW].to_list()
                 change.gone |= {at[row] for row in told.rows}
                 gone |= {(kind, rows["id"][row]) for row in told.rows}
                 mentions |= {at[row]: of for row, of in told.mentions.items()}
@@ -139,7 +138,7 @@ class _Look:
         if self.table is not None:
             wanted += dict.fromkeys(n for link in links(self.table) for n in link.names if n in self.columns)
         shown = ", ".join(map(quoted, wanted))
-        relation = self.connection.sql(f"SELECT rowid AS {quoted(_AT)}, {shown} FROM {_name(self.place)} WHERE {where}")
+        relation = self.connection.sql(f"SELECT rowid AS {quoted(ROW)}, {shown} FROM {_name(self.place)} WHERE {where}")
         for batch in relation.to_arrow_reader(_BATCH):
             frame = pl.from_arrow(batch)
             assert isinstance(frame, pl.DataFrame)
@@ -159,9 +158,9 @@ class _Look:
             return
         at = sorted(mentions)
         frame = whole_rows(self.connection, self.place, at)
-        of = {number: mentions[row] for number, row in enumerate(frame[_AT].to_list())}
+        of = {number: mentions[row] for number, row in enumerate(frame[ROW].to_list())}
         change.replaced |= mentions.keys()
-        change.fresh.append(without_mentions(frame, self.table, of).drop(_AT))
+        change.fresh.append(without_mentions(frame, self.table, of).drop(ROW))
 
     def _binaries(self, change: Change, source: str) -> set[str]:
         """The Binary resources that documents which go lie in."""
@@ -183,15 +182,6 @@ class _Look:
             [source, sorted({ident for _, _, ident in found})],
         ).fetchall()
         return {(source, of, ident) for of, ident in rows}
-
-
-def whole_rows(connection: duckdb.DuckDBPyConnection, place: Place, at: Sequence[int]) -> pl.DataFrame:
-    """Rows by rowid, which stands in ``~at``."""
-    chosen = ", ".join(map(str, at)) or "-1"
-    relation = connection.sql(f"SELECT rowid AS {quoted(_AT)}, * FROM {_name(place)} WHERE rowid IN ({chosen})")
-    frame = pl.from_arrow(relation.to_arrow_table())
-    assert isinstance(frame, pl.DataFrame)
-    return frame
 
 
 def _name(place: Place) -> str:

@@ -88,11 +88,10 @@ def _cleaned(
         for row in told.mentions:
             kept[rows[row][0]] = fresh[row].encode() + b"\n"
             done.mended += 1
-    for number, line in enumerate(kept):
-        if line is not None and wanted is not None and wanted.search(line):
-            kept[number] = None
-            done.lines += 1
-    return [line for line in kept if line is not None]
+    left = [line for line in kept if line is not None]
+    clean = [line for line in left if wanted is None or not wanted.search(line)]
+    done.lines += len(left) - len(clean)
+    return clean
 
 
 def _resource(line: bytes) -> dict[str, Any] | None:
