@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flows.accounts import Accounts, receipt_name
 from flows.settings import LoadSettings
 from schemas.records import Attempt, Counts, Partition, Receipt, total_of
 from schemas.staged import StagedChunk, StagedUnit
+from schemas.suppression import Suppression, without_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class Read:
 class CommitUnit:
     """A unit that is being filled; :meth:`take` hands it over and begins the next."""
 
-    def __init__(self, settings: LoadSettings, accounts: Accounts) -> None:
+    def __init__(self, settings: LoadSettings, accounts: Accounts, suppression: Suppression | None = None) -> None:
         self._settings = settings
+        self._suppression = suppression
         self._accounts = accounts
         self._unit = StagedUnit()
         self.patched: set[str] = set()  # tables with rows of HL7 v2 messages, of all units
@@ -65,7 +67,7 @@ class CommitUnit:
         unrouted, routes = sum(sum(chunk.unrouted) for chunk in read.chunks), self._settings.routes
         unit.receipts.append(
             Receipt(
-                read.partition,
+                replace(read.partition, uri=without_names(read.partition.uri, self._suppression)),
                 sha256,
                 read.lines,
                 read.as_of,

@@ -69,7 +69,7 @@ class LoadSession:
         self._made = made
         self._tables = {t.name: t for t in all_tables()}
         self.accounts = Accounts(settings, report, before.receipts, before.mapping)
-        self.unit = CommitUnit(settings, self.accounts)
+        self.unit = CommitUnit(settings, self.accounts, before.suppression)
         self._replaces = before.replaces  # the quarantined line that the only line of this load corrects
         self._began = time.monotonic()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,7 +13,9 @@ import polars as pl
 PERSON = "Patient"
 IDENTIFIER = "identifier"  # stands for the type of a token that is of an identifier's value
 TOKEN_BYTES = 16
+ERASED = "erased"  # in place of a name of somebody within the name of a file
 _KIND, _ID = "kind", "id"
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-]*")
 
 
 def token(key: bytes, source: str, kind: str, value: str) -> bytes:
@@ -53,3 +56,20 @@ class Suppression:
             return pl.repeat(False, len(ids), dtype=pl.Boolean, eager=True)
         known = distinct.with_columns(pl.Series("hit", hit))
         return pairs.join(known, on=[_KIND, _ID], how="left", maintain_order="left")["hit"].fill_null(False)
+
+
+def without_names(uri: str, suppression: Suppression | None) -> str:
+    """The name of a file without ids and identifiers of people who were erased, as whole words of its last part or
+    with others before or behind them.
+    """
+    if suppression is None:
+        return uri
+    folder, slash, name = uri.rpartition("/")
+    for word in _WORD.findall(name):
+        parts = word.split("-")
+        runs = {"-".join(parts[i:j]) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)}
+        for run in sorted(runs, key=len, reverse=True):
+            if suppression.has(IDENTIFIER, run):
+                name = name.replace(run, ERASED)
+                break
+    return folder + slash + name

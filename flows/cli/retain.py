@@ -53,6 +53,7 @@ def token(
     mart: Annotated[Path, typer.Option("--mart", help="The mart: a DuckDB file.")],
     patients: Annotated[Path, typer.Option(help="A file with one SOURCE:ID a line; - reads them from stdin.")],
     keys: Annotated[str | None, typer.Option(help="Keyring file, or kms:KEY_ID [default: <mart>.keys].")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print for each patient the token by which a policy holds that patient."""
     from flows.cli.people import people_asked
@@ -65,8 +66,8 @@ def token(
     if any(one.id is None or one.source is None for one in asked):
         raise UsageError("a token is of a patient of one source: give SOURCE:ID on each line")
     key = keys_of(mart, keys, create=True).current(Purpose.SUPPRESS)
-    for one in asked:
-        typer.echo(token_of(key.secret, one.source or "", PERSON, one.id or "").hex())
+    tokens = [token_of(key.secret, one.source or "", PERSON, one.id or "").hex() for one in asked]
+    typer.echo(json.dumps({"tokens": tokens}) if as_json else "\n".join(tokens))
 
 
 def _show(done: Retention) -> None:

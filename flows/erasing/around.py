@@ -10,10 +10,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from flows.erasing.beside import ERASED, names_in_files
+from flows.erasing.beside import names_in_files
 from flows.erasing.landing import Landed, clean_landing
 from schemas.errors import StorageError
-from schemas.suppression import Suppression
+from schemas.suppression import ERASED, Suppression
 from stores.people import SHORTEST, Values
 from stores.staging import staging_root
 from stores.tail import Committed, Entry, Tail, raw_files

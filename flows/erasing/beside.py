@@ -13,12 +13,12 @@ import polars as pl
 from flows.erasing.find import Found
 from schemas.bookkeeping import SECTION_TABLE, SEGMENT_TABLE
 from schemas.payload_names import named_identifiers, named_patients
+from schemas.suppression import ERASED
 from stores.people import Values
 from stores.rewrite import ROW, Change, Place, rows_without, whole_rows
 from stores.sql import quoted, text
 from stores.views import views_of
 
-ERASED = "erased"  # in place of the name of a file that names a person
 _FETCHED = 5_000
 
 

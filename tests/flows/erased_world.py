@@ -52,13 +52,14 @@ def run(*arguments: object, stdin: bytes = b"") -> tuple[int, dict[str, Any], st
     """Exit code, JSON and stderr of the command line in this process."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["clinmart", *map(str, arguments), "--json"])
+        told = [] if arguments[:2] == ("view", "add") else ["--json"]
+        patch.setattr(sys, "argv", ["clinmart", *map(str, arguments), *told])
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         with pytest.raises(SystemExit) as left:
             main()
     text = out.getvalue()
     code = left.value.code
-    return code if isinstance(code, int) else 0, json.loads(text) if text else {}, err.getvalue()
+    return code if isinstance(code, int) else 0, json.loads(text) if text and told else {}, err.getvalue()
 
 
 def _line(kind: str, ident: str, **more: object) -> bytes:
@@ -105,7 +106,7 @@ def write_fhir(folder: Path) -> None:
               agent=[{"who": _to("Practitioner", "d1")}]),
         _line("Provenance", "p2", recorded="2024-01-01T00:00:00Z", agent=[{"who": _to("Practitioner", "d1")}],
               target=[_to("Observation", "obs-c"), _to("Observation", "obs-o")]),
-        _line("Appointment", "ap", status="booked", participant=[
+        _line("Appointment", "ap", status="proposed", participant=[
             {"actor": _to("Patient", HER), "status": "accepted"}]),
         _line("RelatedPerson", "rel-c", patient=_to("Patient", HER)),
         _line("QuestionnaireResponse", "q-c", status="completed", **hers),
@@ -135,7 +136,8 @@ def write_inputs(folder: Path) -> None:
     """All inputs, by source."""
     write_fhir(folder / "fhir")
     others = _message("o1", "ADT^A01", "o1", "Smith", "ZPD|1|mine")
-    bad = _message("c2", "ORU^R01", NUMBER, "Quixcanary", "OBR|1|a|b|24323-8^P^LN|||2024", "OBX|1|NM|x^y^LN||abc|||||F")
+    result = ("OBR|1|a|b|24323-8^P^LN|||2024", "OBX|1|NM|x^y^LN||7|||||F|||20241399")
+    bad = _message("c2", "ORU^R01", NUMBER, "Quixcanary", *result)
     write(folder / "hl7" / "feed.hl7")
     (folder / "hl7" / "feed.hl7").write_bytes(hers_by_hl7() + others + bad)
     problems = section("11450-4", problem(coded("233604007")), text="Her story.")

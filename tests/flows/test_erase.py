@@ -75,7 +75,9 @@ def test_nothing_is_left_and_she_stays_away(mart: Path, tmp_path: Path) -> None:
     assert query(mart, "SELECT count(*) FROM appointment, document_reference") == [(0,)]
     assert query(mart, "SELECT who FROM seen") == [(f"Patient/{OTHER}",)]
     assert query(mart, "SELECT DISTINCT control_id FROM hl7_segment") == [("o1",)]
-    assert query(mart, "SELECT resource_id FROM etl.quarantine WHERE source = 'fhir'") == [("bad-o",)]
+    refused = query(mart, "SELECT payload FROM etl.quarantine WHERE source = 'fhir'")
+    assert len(refused) == 1 and b"bad-o" in refused[0][0]
+    assert query(mart, "SELECT count(*) FROM etl.quarantine WHERE source = 'hl7'") == [(0,)]
     assert query(mart, "SELECT count(*) FROM etl.quarantine WHERE source = 'ext'") == [(1,)]
     assert query(mart, "SELECT control_id, payload FROM etl.message") == [("heard1", None)]
     landed = folder / "m.duckdb.landing" / "20240101"
@@ -99,7 +101,7 @@ def test_the_certificate_can_be_checked(mart: Path, tmp_path: Path) -> None:
     """It is of this mart's keyring, and an altered one is not."""
     certificate = tmp_path / "c.json"
     given = ("--mart", mart, "--patients", "-", "--reason", "r", "--certificate", certificate)
-    assert run("erase", *given, stdin=f"fhir:{HER}\n".encode())[0] == 0
+    assert run("erase", *given, stdin=ask(tmp_path).read_bytes())[0] == 0
     assert run("erase", "verify", certificate, "--mart", mart)[1]["signer"] == "keyring"
     assert run("erase", "verify", certificate)[1]["signer"] == "unknown"
     told = json.loads(certificate.read_text())
@@ -139,14 +141,14 @@ def test_who_is_unknown_can_be_kept_out(tmp_path: Path, world: Path, mart: Path)
 
 def test_without_its_keys_nothing_is_loaded(mart: Path, tmp_path: Path) -> None:
     """Else she would come back."""
-    assert run("erase", "--mart", mart, "--patient", f"fhir:{HER}", "--reason", "r")[0] == 0
+    assert run("erase", "--mart", mart, "--patients", ask(tmp_path), "--reason", "r")[0] == 0
     mart.with_name(mart.name + ".keys").unlink()
     code, _, err = run("load", mart.parent / "in" / "fhir", "--mart", mart, "--source", "fhir")
     assert (code, "keeps them out" in err) == (4, True)
 
 
 def _request(mart: Path) -> EraseRequest:
-    return EraseRequest(mart, [Asked(id=HER, source="fhir")], "r")
+    return EraseRequest(mart, [Asked(value=NUMBER), Asked(id=NUMBER, source="ext")], "r")
 
 
 class _Crash(BaseException):
@@ -193,9 +195,17 @@ def test_what_is_left_is_named_by_its_place(mart: Path) -> None:
     line = b'{"resourceType":"Basic","id":"b","code":{"text":"asked by canary-77xq herself"}}\n'
     (mart.parent / "b.ndjson").write_bytes(line)
     assert run("load", mart.parent / "b.ndjson", "--mart", mart, "--source", "fhir")[0] == 0
-    code, report, err = run("erase", "--mart", mart, "--patient", f"fhir:{HER}", "--reason", "r")
-    assert (code, report["status"]) == (5, "residue")
-    assert "stored.resource.json" in report["residue"] and HER not in err
+    code, report, err = run("erase", "--mart", mart, "--patients", ask(mart.parent), "--reason", "r")
+    assert (code, report["status"], report["residue"]) == (5, "residue", ["stored.resource.json"])
+    assert HER not in err and query(mart, "SELECT status FROM etl.erasure") == [("residue",)]
+
+
+def test_the_same_person_in_another_source_is_told(mart: Path) -> None:
+    """Who is erased from one source alone is still in the mart."""
+    code, report, _ = run("erase", "--mart", mart, "--patient", f"fhir:{HER}", "--reason", "r")
+    assert code == 5 and "stored.patient.identifiers" in report["residue"]
+    assert query(mart, f"SELECT count(*) FROM observation WHERE patient_id = '{HER}'") == [(0,)]
+    assert query(mart, "SELECT count(*) FROM patient WHERE source = 'hl7' AND name_family = 'Quixcanary'") == [(1,)]
 
 
 def test_a_mart_in_use_is_left_alone(mart: Path) -> None:
@@ -206,7 +216,7 @@ def test_a_mart_in_use_is_left_alone(mart: Path) -> None:
 
 def test_a_listener_keeps_nothing_of_her(mart: Path, staging_in_a_thread: None) -> None:
     """What comes of her over MLLP is acknowledged, and only its name stays."""
-    assert run("erase", "--mart", mart, "--identifier", f"|{NUMBER}", "--reason", "r")[0] == 0
+    assert run("erase", "--mart", mart, "--patients", ask(mart.parent), "--reason", "r")[0] == 0
     data = hers_by_hl7("later")
     message = Message(data, ("LAB", "HOSP", "later"), sha256(data).digest(), datetime.now(UTC))
     with open_committer(LoadSettings(mart, "hl7", zone="UTC"), rows_after=0.0) as committer:
