@@ -279,7 +279,7 @@ class _Work:
         """Publish the new mart where the old one was."""
         with using_fresh(connection):
             for folder in published_folders(self._request.mart):
-                publish_parquet(connection, folder)
+                publish_parquet(connection, folder, all_tables())
                 self._report.published.append(str(folder))
 
     def _search(self, connection: duckdb.DuckDBPyConnection, fresh: Path, values: Values) -> None:

@@ -229,7 +229,7 @@ class _Run:
         rewrite(connection, attach_statement(fresh), changes)
         with using_fresh(connection):
             for published in published_folders(self._mart.path):
-                publish_parquet(connection, published)
+                publish_parquet(connection, published, all_tables())
         detach(connection)
         connection.execute("CHECKPOINT")
         return fresh

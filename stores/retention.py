@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,9 +44,9 @@ def kept_by(connection: duckdb.DuckDBPyConnection, holds: Sequence[HeldBy], keys
                 by_token[token(key, person[0], PERSON, person[1])] = person
     for hold in holds:
         if hold.token is not None:
-            person = by_token.get(hold.token)
-            kept.people |= {person} if person else set()
-            kept.unknown += person is None
+            held = by_token.get(hold.token)
+            kept.people |= {held} if held else set()
+            kept.unknown += held is None
         elif hold.data_class and hold.source:
             kept.of_class.add((hold.data_class, hold.source))
         elif hold.data_class:
@@ -74,7 +74,7 @@ def old_rows(
     connection: duckdb.DuckDBPyConnection, before: Mapping[DataClass, datetime], since: Since, kept: Kept
 ) -> dict[DataClass, dict[Place, Change]]:
     """By class the rows from before that class's time (the first that is kept) that are not held."""
-    makers = {
+    makers: dict[DataClass, Callable[[datetime], dict[Place, Change]]] = {
         DataClass.RECORDS: lambda at: _records(connection, at, since, kept),
         DataClass.HISTORY: lambda at: _history(connection, at, kept),
         DataClass.QUARANTINE: lambda at: _quarantine(connection, at, kept),
