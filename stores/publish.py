@@ -53,11 +53,6 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, tables:
     return {name: number for name, number in rows.items() if number}
 
 
-def is_published(folder: Path) -> bool:
-    """True for a folder that was published by clinmart."""
-    return (folder / _MARKER).is_file()
-
-
 def published_at(folder: Path) -> datetime:
     """When a folder was last published. Raises OSError."""
     return datetime.fromtimestamp((folder / _MARKER).stat().st_mtime, UTC)
