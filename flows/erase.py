@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from flows.erasing.around import clean_around, files_around
+from flows.erasing.around import clean_around, files_around, landing_zone
 from flows.erasing.beside import find_beside
 from flows.erasing.certificate import sign
 from flows.erasing.find import Found, find
@@ -36,6 +36,7 @@ from stores.mart import Mart
 from stores.people import Asked, Person, Values, find_people, values_of
 from stores.publish import publish_parquet
 from stores.published import published_folders
+from stores.receipts import sources_landed
 from stores.records import insert_records
 from stores.residue import Residue, look_in_blocks, look_in_files, look_in_mart, parquet_has, without_shared
 from stores.rewrite import (
@@ -143,6 +144,7 @@ class _Work:
         self._report = report
         self._began = datetime.now(UTC)
         self._keys: Keys | None = None
+        self._landed: dict[Path, set[str]] = {}  # by folder of the landing zone the sources that it was loaded as
 
     def all(self) -> Path | None:
         """The new file of the mart, ready to be put in place; None for a dry run."""
@@ -256,7 +258,9 @@ class _Work:
                 token(key.secret, *one) for one in found.identities if one[0] == source)),))
             for source, _ in found.people
         }  # fmt: skip
-        around = clean_around(request.mart, request.landing, list(lists.values()), values)
+        zone = landing_zone(request.mart, request.landing)
+        self._landed = sources_landed(connection, zone)
+        around = clean_around(request.mart, zone, self._landed, lists, values)
         report.landing, report.files_removed = around.landing, around.removed
         folder = staging_root(request.mart) / report.erasure_id
         folder.mkdir(parents=True, mode=0o700)
@@ -266,7 +270,7 @@ class _Work:
         rewritten = rewrite(connection, attach_statement(fresh), found.changes)
         connection.execute(f"CHECKPOINT {FRESH}")
         self._publish(connection)
-        self._search(connection, fresh, values)
+        self._search(connection, fresh, values, set(lists))
         report.status = "residue" if report.residue.found else "done"
         report.certificate = self._certified(connection, rewritten, key)
         with using_fresh(connection):
@@ -282,17 +286,20 @@ class _Work:
                 publish_parquet(connection, folder, all_tables())
                 self._report.published.append(str(folder))
 
-    def _search(self, connection: duckdb.DuckDBPyConnection, fresh: Path, values: Values) -> None:
+    def _search(
+        self, connection: duckdb.DuckDBPyConnection, fresh: Path, values: Values, sources: Collection[str]
+    ) -> None:
         """Look for what may be left of them."""
         residue = self._report.residue
         residue.values = len(values.sure | values.likely)
         rare, residue.shared = without_shared(connection, values, FRESH)
-        look_in_mart(connection, FRESH, rare, residue)
+        look_in_mart(connection, FRESH, rare, sources, residue)
         if look_in_blocks(connection, FRESH, fresh, rare):
             residue.found.append(str(self._request.mart))
         residue.files, residue.bytes = 1, fresh.stat().st_size
-        paths = files_around(self._request.mart, self._request.landing)
-        look_in_files(paths, rare, residue, lambda path: parquet_has(connection, path, rare))
+        paths = files_around(self._request.mart, landing_zone(self._request.mart, self._request.landing))
+        ours = [path for path in paths if not self._landed.get(path.parent) or self._landed[path.parent] & set(sources)]
+        look_in_files(ours, rare, residue, lambda path: parquet_has(connection, path, rare, sources))
 
     def _certified(self, connection: duckdb.DuckDBPyConnection, rewritten: Rewritten, key: Key) -> str:
         assert self._keys is not None

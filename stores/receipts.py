@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
@@ -103,4 +104,21 @@ def _settled(connection: duckdb.DuckDBPyConnection, source: str) -> dict[tuple[i
     ).fetchall()
     for size, sha256, as_of, kind, lines in rows:
         found.setdefault((size, sha256, as_of), {})[kind] = lines
+    return found
+
+
+def sources_landed(connection: duckdb.DuckDBPyConnection, zone: Path) -> dict[Path, set[str]]:
+    """By folder within a landing zone the sources that its files were loaded as; a mart of one source alone has no
+    others.
+    """
+    found: dict[Path, set[str]] = {}
+    rows = connection.execute("SELECT DISTINCT source, uri FROM etl.receipt").fetchall()
+    sources = {source for source, _ in rows}
+    for source, uri in rows:
+        folder = Path(uri).absolute().parent
+        if folder.is_relative_to(zone.absolute()):
+            found.setdefault(folder, set()).add(source)
+    if len(sources) == 1 and zone.is_dir():
+        for folder in (zone, *(path for path in zone.rglob("*") if path.is_dir())):
+            found.setdefault(folder.absolute(), set()).update(sources)
     return found

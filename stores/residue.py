@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,8 +61,12 @@ def without_shared(connection: duckdb.DuckDBPyConnection, values: Values, databa
     return Values(values.sure, values.likely - shared, values.identifiers), len(shared)
 
 
-def look_in_mart(connection: duckdb.DuckDBPyConnection, database: str, values: Values, residue: Residue) -> None:
-    """Look for values in every column of text, however deep, of every table; as whole words."""
+def look_in_mart(
+    connection: duckdb.DuckDBPyConnection, database: str, values: Values, sources: Collection[str], residue: Residue
+) -> None:
+    """Look for values in every column of text, however deep, of every table; as whole words. Of tables that name a
+    source only the rows of these: an id of another source is somebody else's.
+    """
     wanted = sorted(values.sure | values.likely)
     patterns = [_pattern(wanted[n : n + _MOST]) for n in range(0, len(wanted), _MOST)]
     raw = [_pattern([_escaped(value) for value in wanted[n : n + _MOST]]) for n in range(0, len(wanted), _MOST)]
@@ -74,10 +78,12 @@ def look_in_mart(connection: duckdb.DuckDBPyConnection, database: str, values: V
     ).fetchall():
         if _holds_text(dtype) and not column.endswith(_SKIPPED):
             by_table.setdefault((schema, table), []).append((column, dtype))
+    ours = ", ".join(text(source) for source in sorted(sources))
     for (schema, table), columns in by_table.items():
         asked = ", ".join(f"coalesce(bool_or({_matches(*one, patterns, raw)}), false)" for one in columns)
         name = f"{quoted(database)}.{quoted(schema)}.{quoted(table)}"
-        row = connection.execute(f"SELECT {asked} FROM {name}").fetchone() or ()
+        where = f" WHERE source IN ({ours})" if any(column == "source" for column, _ in columns) else ""
+        row = connection.execute(f"SELECT {asked} FROM {name}{where}").fetchone() or ()
         residue.columns += len(columns)
         residue.found += [f"{schema}.{table}.{c}" for (c, _), there in zip(columns, row, strict=True) if there]
 
@@ -129,8 +135,10 @@ def look_in_blocks(connection: duckdb.DuckDBPyConnection, database: str, path: P
     return bool(texts)
 
 
-def parquet_has(connection: duckdb.DuckDBPyConnection, path: Path, values: Values) -> bool:
-    """True when a column of a Parquet file, whose pages are compressed, holds one of the values."""
+def parquet_has(connection: duckdb.DuckDBPyConnection, path: Path, values: Values, sources: Collection[str]) -> bool:
+    """True when a column of a Parquet file, whose pages are compressed, holds one of the values, in rows of these
+    sources where it names any.
+    """
     wanted = sorted(values.sure | values.likely)
     file = f"read_parquet({text(str(path))})"
     patterns = [_pattern(wanted[n : n + _MOST]) for n in range(0, len(wanted), _MOST)]
@@ -139,7 +147,9 @@ def parquet_has(connection: duckdb.DuckDBPyConnection, path: Path, values: Value
     asked = [_matches(c, d, patterns, raw) for c, d in columns if _holds_text(d) and not c.endswith(_SKIPPED)]
     if not asked or not patterns:
         return False
-    row = connection.execute(f"SELECT coalesce(bool_or({' OR '.join(asked)}), false) FROM {file}").fetchone()
+    ours = ", ".join(text(source) for source in sorted(sources))
+    where = f" WHERE source IN ({ours})" if any(column == "source" for column, _ in columns) else ""
+    row = connection.execute(f"SELECT coalesce(bool_or({' OR '.join(asked)}), false) FROM {file}{where}").fetchone()
     return row == (True,)
 
 

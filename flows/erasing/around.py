@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,17 +29,19 @@ class Around:
     removed: list[str] = field(default_factory=list)
 
 
-def clean_around(mart: Path, landing: Path | None, lists: Sequence[Suppression], values: Values) -> Around:
-    """Clean the landing zone and the names of files in the tail; remove logs that were set aside and what DuckDB
-    spilled, for what those hold of whom nobody can tell. Raises StorageError.
+def clean_around(
+    mart: Path, zone: Path, landed: Mapping[Path, set[str]], lists: Mapping[str, Suppression], values: Values
+) -> Around:
+    """Clean the landing zone (of folders that were loaded as a source in ``lists``) and the names of files in the tail;
+    remove logs that were set aside and what DuckDB spilled, for what those hold of whom nobody can tell.
+
+    Raises StorageError.
     """
     done = Around()
     wanted = _in_lines(values)
-    for suppression in lists:
-        cleaned = clean_landing(_zone(mart, landing), suppression, wanted)
-        done.landing.files += cleaned.files
-        done.landing.lines += cleaned.lines
-        done.landing.mended += cleaned.mended
+    for folder, sources in sorted(landed.items()):
+        for source in sorted(sources & lists.keys()):
+            clean_landing(folder, lists[source], wanted, done.landing)
     try:
         for path in sorted(mart.parent.glob(_escaped(mart.name) + _DAMAGED)):
             path.unlink()
@@ -54,19 +56,19 @@ def clean_around(mart: Path, landing: Path | None, lists: Sequence[Suppression],
     return done
 
 
-def files_around(mart: Path, landing: Path | None) -> list[Path]:
+def files_around(mart: Path, zone: Path) -> list[Path]:
     """All files beside a mart and in its folders, but for the mart itself, its log and its staging area."""
     own = {mart, mart.with_name(mart.name + ".wal"), staging_root(mart)}
     found: set[Path] = set()
     for path in mart.parent.glob(_escaped(mart.name) + ".*"):
         if path not in own:
             found |= set(_files(path))
-    if landing is not None:
-        found |= set(_files(landing))
+    found |= set(_files(zone))
     return sorted(found)
 
 
-def _zone(mart: Path, landing: Path | None) -> Path:
+def landing_zone(mart: Path, landing: Path | None) -> Path:
+    """The landing zone that was named, else the one beside the mart."""
     return landing if landing is not None else mart.with_name(mart.name + _LANDING)
 
 

@@ -36,15 +36,12 @@ class Landed:
     names: list[str] = field(default_factory=list)
 
 
-def clean_landing(zone: Path, suppression: Suppression, wanted: re.Pattern[bytes] | None) -> Landed:
-    """Write the NDJSON files of a landing zone anew without the resources of people who are erased. A line that still
+def clean_landing(folder: Path, suppression: Suppression, wanted: re.Pattern[bytes] | None, done: Landed) -> None:
+    """Write the NDJSON files of a landed folder anew without the resources of people who are erased. A line that still
     has what ``wanted`` finds goes too. Checksums and counts of the manifest follow. Raises StorageError.
     """
-    done = Landed()
-    if not zone.is_dir():
-        return done
     try:
-        for path in sorted(p for p in zone.rglob("*") if p.is_file() and p.name.endswith(_NDJSON)):
+        for path in sorted(p for p in folder.iterdir() if p.is_file() and p.name.endswith(_NDJSON)):
             before = done.lines + done.mended
             lines = list(_lines(path, suppression, wanted, done))
             if done.lines + done.mended > before:
@@ -52,8 +49,7 @@ def clean_landing(zone: Path, suppression: Suppression, wanted: re.Pattern[bytes
                 done.files += 1
                 done.names.append(str(path))
     except OSError as error:
-        raise StorageError(f"{zone}: a landed file cannot be written anew: {error.strerror}") from error
-    return done
+        raise StorageError(f"{folder}: a landed file cannot be written anew: {error.strerror}") from error
 
 
 def _lines(path: Path, suppression: Suppression, wanted: re.Pattern[bytes] | None, done: Landed) -> Iterator[bytes]:

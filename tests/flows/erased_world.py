@@ -193,7 +193,10 @@ def make_world(folder: Path) -> Path:
     write(export / "Patient.000.ndjson", *lines)
     digest = hashlib.sha256((export / "Patient.000.ndjson").read_bytes()).hexdigest()
     (export / "SHA256SUMS").write_text(f"{digest}  Patient.000.ndjson\n")
-    (export / "manifest.json").write_text(json.dumps({"output": [{"url": "Patient.000.ndjson", "count": 2}]}))
+    listed = [{"type": "Patient", "url": "Patient.000.ndjson", "count": 2}]
+    told = {"transactionTime": "2024-01-01T00:00:00Z", "request": "x", "requiresAccessToken": False, "output": listed}
+    (export / "manifest.json").write_text(json.dumps(told | {"error": []}))
+    assert run("load", export, "--mart", mart, "--source", "fhir")[0] == 0
     (folder / "m.duckdb.wal.damaged-1").write_bytes(HER.encode())
     assert run("publish", folder / "m.duckdb.published-tables", "--to", "parquet", "--mart", mart)[0] == 0
     return mart

@@ -86,7 +86,7 @@ def test_others_forget_whom_they_mention() -> None:
     assert [member["entity_id"] for member in members] == ["you"]
     assert "focus_id" not in made.tables["observation"].columns or made.tables["observation"]["focus_id"][0] is None
     assert made.tables["observation"]["patient_id"].to_list() == ["x"]
-    assert "me" not in {cell for row in made.tables["observation"].iter_rows() for cell in row}
+    assert "'me'" not in repr(made.tables["observation"].to_dicts())
     assert sum(c.suppressed for c in made.counts.values()) == 0
 
 
