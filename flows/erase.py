@@ -260,7 +260,7 @@ class _Work:
         }  # fmt: skip
         zone = landing_zone(request.mart, request.landing)
         self._landed = sources_landed(connection, zone)
-        around = clean_around(request.mart, zone, self._landed, lists, values)
+        around = clean_around(request.mart, self._landed, lists, values)
         report.landing, report.files_removed = around.landing, around.removed
         folder = staging_root(request.mart) / report.erasure_id
         folder.mkdir(parents=True, mode=0o700)

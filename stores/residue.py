@@ -52,12 +52,10 @@ def without_shared(connection: duckdb.DuckDBPyConnection, values: Values, databa
             if column not in there:
                 continue
             told = f"CAST({quoted(column)} AS VARCHAR)"
-            for value in values.likely - shared:
-                row = connection.execute(
-                    f"SELECT 1 FROM {database}.main.{table} WHERE contains({told}, ?) LIMIT 1", [value]
-                ).fetchone()
-                if row is not None:
-                    shared.add(value)
+            rest = sorted(values.likely - shared)
+            asked = ", ".join(f"coalesce(bool_or(contains({told}, {text(value)})), false)" for value in rest)
+            row = connection.execute(f"SELECT {asked} FROM {database}.main.{table}").fetchone() if rest else ()
+            shared |= {value for value, there in zip(rest, row or (), strict=True) if there}
     return Values(values.sure, values.likely - shared, values.identifiers), len(shared)
 
 

@@ -84,9 +84,14 @@ def rewrite(connection: duckdb.DuckDBPyConnection, attach: str, changes: Mapping
     digest, tables, rows = hashlib.sha256(), 0, 0
     for schema, table in _tables(connection, old):
         change = changes.get((schema, table), Change())
-        _note(connection, change)
         name = f"{quoted(schema)}.{quoted(table)}"
-        kept = f"(SELECT * FROM {quoted(old)}.{name} WHERE rowid NOT IN (SELECT row FROM {_GONE}))"
+        kept = f"{quoted(old)}.{name}"
+        if change.gone or change.replaced:
+            _note(connection, change)
+            kept = f"(SELECT * FROM {kept} WHERE rowid NOT IN (SELECT row FROM {_GONE}))"
+        elif connection.execute(f"SELECT 1 FROM {kept} LIMIT 1").fetchone() is None:
+            tables += 1
+            continue
         connection.execute(f"INSERT INTO {FRESH}.{name} FROM {kept}")
         count, value = _same(connection, kept, f"{FRESH}.{name}", f"{schema}.{table}")
         for frame in change.fresh:

@@ -30,7 +30,7 @@ class Around:
 
 
 def clean_around(
-    mart: Path, zone: Path, landed: Mapping[Path, set[str]], lists: Mapping[str, Suppression], values: Values
+    mart: Path, landed: Mapping[Path, set[str]], lists: Mapping[str, Suppression], values: Values
 ) -> Around:
     """Clean the landing zone (of folders that were loaded as a source in ``lists``) and the names of files in the tail;
     remove logs that were set aside and what DuckDB spilled, for what those hold of whom nobody can tell.
