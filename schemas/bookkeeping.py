@@ -99,7 +99,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("sha256", "VARCHAR", "SHA-256 of the message's bytes, in hex."),
         Column("received_at", _TIME, "When a listener had read it whole."),
         Column("load_id", "VARCHAR", "The listener's run that took it in."),
-        Column("payload", "BLOB", "The message as received.", phi=True),
+        Column("payload", "BLOB", "The message as received; null once erased, or older than its policy.", phi=True),
         Column("number", "BIGINT", "Its number among the source's messages, from 1 on."),
         Column("reason", "VARCHAR", "Why it was answered AE or stands in the quarantine; null: neither."),
     ),

@@ -35,6 +35,8 @@ def status(mart: MartOption, as_json: JsonOption = False) -> None:
     print_rows("last loads", [_short(load) for load in found["loads"]])
     if found["listeners"]:
         print_rows("listeners", found["listeners"])
+    if found["erasures"]:
+        print_rows("erasures (pending: run clinmart erase again)", found["erasures"])
     print_rows("quarantine", found["quarantine"])
 
 
