@@ -43,6 +43,7 @@ from stores.rewrite import (
     FRESH,
     Rewritten,
     attach_statement,
+    choosing,
     detach,
     must_have_room,
     put_in_place,
@@ -242,9 +243,9 @@ class _Work:
         loads: set[str] = set()
         for (schema, table), change in found.changes.items():
             if schema.startswith("stored") and change.gone:
-                chosen = ", ".join(map(str, sorted(change.gone)))
-                query = f'SELECT DISTINCT load_id FROM {schema}."{table}" WHERE rowid IN ({chosen})'
-                loads |= {load for (load,) in connection.execute(query).fetchall()}
+                with choosing(connection, change.gone) as chosen:
+                    query = f'SELECT DISTINCT load_id FROM {schema}."{table}" WHERE rowid IN {chosen}'
+                    loads |= {load for (load,) in connection.execute(query).fetchall()}
         rows = connection.execute(
             "SELECT DISTINCT uri FROM etl.receipt WHERE load_id IN (SELECT unnest(?)) ORDER BY 1", [sorted(loads)]
         ).fetchall()

@@ -12,7 +12,7 @@ import duckdb
 from schemas.retention import DataClass, HeldBy, Since
 from schemas.suppression import PERSON, token
 from stores.people import Person
-from stores.rewrite import Change, Place, rows_without
+from stores.rewrite import Change, Place, choosing, rows_without
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, quoted, text
 from stores.stored import stored_columns
 from stores.views import views_of
@@ -129,12 +129,12 @@ def _records(connection: duckdb.DuckDBPyConnection, before: datetime, since: Sin
         gone = changes[schema, table].gone = _rows(connection, (schema, table), f"{old} AND {free}", {"at": before})
         if not gone:
             continue
-        chosen = ", ".join(map(str, sorted(gone)))
         key = "source, type, id" if table == "resource" else "source, id"
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_GONE} AS SELECT {key} FROM {schema}.{quoted(table)} "
-            f"WHERE rowid IN ({chosen})"
-        )
+        with choosing(connection, gone) as chosen:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {_GONE} AS SELECT {key} FROM {schema}.{quoted(table)} "
+                f"WHERE rowid IN {chosen}"
+            )
         for other in (STORED_HISTORY, STORED_PATCH):
             if (other, table) in stored:
                 changes[other, table].gone |= _rows(

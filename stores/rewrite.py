@@ -20,7 +20,7 @@ from stores.tail import sync_folder
 Place = tuple[str, str]  # schema and table
 ROW = "~at"  # of rows that are read whole: their rowid
 FRESH = "fresh"  # what the new file is called while it is attached
-_GONE, _ROWS = '"~gone"', "~rows"
+_GONE, _ROWS, _CHOSEN = '"~gone"', "~rows", "~chosen"
 _ROOM = 1.2  # times the size of the file, which the new one may take with what is written beside it
 
 
@@ -44,12 +44,23 @@ class Rewritten:
 
 def whole_rows(connection: duckdb.DuckDBPyConnection, place: Place, at: Collection[int]) -> pl.DataFrame:
     """Rows by rowid, which stands in ``~at``."""
-    chosen = ", ".join(map(str, sorted(at))) or "-1"
     name = f"{place[0]}.{quoted(place[1])}"
-    relation = connection.sql(f"SELECT rowid AS {quoted(ROW)}, * FROM {name} WHERE rowid IN ({chosen})")
-    frame = pl.from_arrow(relation.to_arrow_table())
+    with choosing(connection, at) as chosen:
+        relation = connection.sql(f"SELECT rowid AS {quoted(ROW)}, * FROM {name} WHERE rowid IN {chosen}")
+        frame = pl.from_arrow(relation.to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+@contextmanager
+def choosing(connection: duckdb.DuckDBPyConnection, at: Collection[int]) -> Iterator[str]:
+    """The rowids as what stands after IN, however many."""
+    rows = pl.DataFrame({"row": pl.Series(sorted(at), dtype=pl.Int64)})
+    connection.register(_CHOSEN, rows.to_arrow())
+    try:
+        yield f'(FROM "{_CHOSEN}")'
+    finally:
+        connection.unregister(_CHOSEN)
 
 
 def rows_without(connection: duckdb.DuckDBPyConnection, place: Place, at: Collection[int], column: str) -> pl.DataFrame:
@@ -137,10 +148,8 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[Place]
 
 
 def _note(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
-    rows = pl.DataFrame({"row": pl.Series(sorted(change.gone | change.replaced), dtype=pl.Int64)})
-    connection.register(_ROWS, rows.to_arrow())
-    connection.execute(f'CREATE OR REPLACE TEMP TABLE {_GONE} AS FROM "{_ROWS}"')
-    connection.unregister(_ROWS)
+    with choosing(connection, change.gone | change.replaced) as chosen:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {_GONE} AS FROM {chosen} g")
 
 
 def _same(connection: duckdb.DuckDBPyConnection, kept: str, fresh: str, shown: str) -> tuple[int, str]:

@@ -187,3 +187,14 @@ def test_a_bad_policy_is_told_with_its_line(text: str, said: str) -> None:
 def test_for_ever_is_for_ever() -> None:
     """As a class that is not named."""
     assert _policy("keep: {records: forever, audit: 6 years}").ages.keys() == {"audit"}
+
+
+def test_the_flow_is_the_same(mart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's flow applies the policy's file; here without a server."""
+    module = pytest.importorskip("flows.retain")
+    shown: list[str] = []
+    monkeypatch.setattr(module, "create_markdown_artifact", lambda *, markdown, key: shown.append(key + markdown))
+    policy = write(tmp_path / "policy.yaml", b"keep: {quarantine: 36500 days}")
+    done = module.retain.fn(str(mart), str(policy))
+    assert (done["status"], done["rows"]) == ("done", {"quarantine": {}})
+    assert shown and '"status": "done"' in shown[0]
