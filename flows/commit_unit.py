@@ -8,6 +8,7 @@ from datetime import datetime
 
 from flows.accounts import Accounts, receipt_name
 from flows.settings import LoadSettings
+from schemas.consumed import Consumed
 from schemas.records import Attempt, Counts, Partition, Receipt, total_of
 from schemas.staged import StagedChunk, StagedUnit
 from schemas.suppression import Suppression, without_names
@@ -91,15 +92,24 @@ class CommitUnit:
         """Add a listener's messages, of which there are no receipts: each is one chunk, and has one of the ``numbers``;
         ``last`` is the greatest of all.
         """
-        unit = self._unit
+        self._add_messages(chunks)
         told = [part for chunk in chunks for part in chunk.inputs]
-        unit.erased += [n for n, part in zip(numbers, told, strict=False) if any(c.suppressed for c in part.values())]
+        gone = [n for n, part in zip(numbers, told, strict=False) if any(c.suppressed for c in part.values())]
+        self._unit.erased += gone
+        self._unit.heard = last
+
+    def add_consumed(self, chunks: Sequence[StagedChunk], consumed: Sequence[Consumed]) -> None:
+        """Add a broker's messages, of which there are no receipts, and how far they are taken in by them."""
+        self._add_messages(chunks)
+        self._unit.consumed += consumed
+
+    def _add_messages(self, chunks: Sequence[StagedChunk]) -> None:
+        unit = self._unit
         for kind, one in self._add(chunks).items():
             unit.refused_again.setdefault(kind, Counts()).add(one)
         for kind, one in total_of(part for chunk in chunks for part in chunk.inputs).items():
             unit.inputs.setdefault(kind, Counts()).add(one)
         unit.unrouted += sum(sum(chunk.unrouted) for chunk in chunks)
-        unit.heard = last
 
     def _add(self, chunks: Sequence[StagedChunk]) -> dict[str, Counts]:
         """Add staged chunks; their counts by type."""

@@ -37,6 +37,8 @@ def status(mart: MartOption, as_json: JsonOption = False) -> None:
         print_rows("listeners", found["listeners"])
     if found["erasures"]:
         print_rows("erasures (pending: run clinmart erase again)", found["erasures"])
+    if found["consumers"]:
+        print_rows("consumers", found["consumers"])
     print_rows("quarantine", found["quarantine"])
 
 
