@@ -35,7 +35,7 @@ from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.people import Asked, Person, Values, find_people, values_of
 from stores.publish import publish_parquet
-from stores.published import published_folders
+from stores.published_to import published_folders
 from stores.receipts import sources_landed
 from stores.records import insert_records
 from stores.residue import Residue, look_in_blocks, look_in_files, look_in_mart, parquet_has, without_shared

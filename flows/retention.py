@@ -29,7 +29,7 @@ from stores.holds import Hold, save_holds
 from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.publish import publish_parquet, published_at
-from stores.published import published_folders
+from stores.published_to import published_folders
 from stores.retention import Kept, kept_by, old_rows
 from stores.rewrite import (
     Change,

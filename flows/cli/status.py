@@ -60,7 +60,7 @@ def publish(
     from schemas.tables import all_tables
     from stores.mart import Mart
     from stores.publish import publish_parquet
-    from stores.published import note_published
+    from stores.published_to import note_published
 
     at = Mart(mart)
     at.must_exist()
