@@ -22,7 +22,7 @@ from flows.erasing.beside import find_beside
 from flows.erasing.certificate import sign
 from flows.erasing.find import Found, find
 from flows.erasing.landing import Landed
-from flows.keyring import keys_of
+from flows.keyring import keys_of, mart_at, telling
 from flows.settings import new_load_id
 from schemas.errors import UsageError
 from schemas.records import LoadReport
@@ -42,7 +42,6 @@ from stores.residue import Residue, look_in_blocks, look_in_files, look_in_mart,
 from stores.rewrite import (
     FRESH,
     Rewritten,
-    attach_statement,
     choosing,
     detach,
     must_have_room,
@@ -123,9 +122,9 @@ def erase(request: EraseRequest) -> Erasure:
     do. What is left of somebody is no error: it stands in ``residue``.
     """
     began, report = time.monotonic(), Erasure()
-    mart = Mart(request.mart, memory=request.memory)
+    mart = mart_at(request.mart, memory=request.memory)
     mart.must_exist()
-    with loader_lock(request.mart, wait=request.wait):
+    with telling(request.keys), loader_lock(request.mart, wait=request.wait):
         mart.prepare(all_tables(), wait=request.wait)
         work = _Work(request, mart, report)
         fresh = work.all()
@@ -191,11 +190,11 @@ class _Work:
     def _key(self) -> Key:
         from stores.keys import Purpose  # noqa: PLC0415 - late
 
-        self._keys = keys_of(self._request.mart, self._request.keys, create=True)
+        self._keys = keys_of(self._request.mart, create=True)
         return self._keys.current(Purpose.SUPPRESS)
 
     def _secrets(self) -> list[bytes]:
-        return secrets_of(keys_of(self._request.mart, self._request.keys))
+        return secrets_of(keys_of(self._request.mart))
 
     def _count(self, found: Found) -> None:
         for (schema, table), change in sorted(found.changes.items()):
@@ -261,14 +260,15 @@ class _Work:
         }  # fmt: skip
         zone = landing_zone(request.mart, request.landing)
         self._landed = sources_landed(connection, zone)
-        around = clean_around(request.mart, self._landed, lists, values)
+        around = clean_around(request.mart, self._landed, lists, values, self._keys)
         report.landing, report.files_removed = around.landing, around.removed
         folder = staging_root(request.mart) / report.erasure_id
         folder.mkdir(parents=True, mode=0o700)
         fresh = folder / request.mart.name
         rows = connection.execute("SELECT rowid FROM etl.erasure WHERE erasure_id = ?", [report.erasure_id]).fetchall()
         found.changes["etl", "erasure"].gone |= {row for (row,) in rows}
-        rewritten = rewrite(connection, attach_statement(fresh), found.changes)
+        self._mart.attach(connection, fresh, FRESH)
+        rewritten = rewrite(connection, found.changes)
         connection.execute(f"CHECKPOINT {FRESH}")
         self._publish(connection)
         self._search(connection, fresh, values, set(lists))
@@ -284,7 +284,7 @@ class _Work:
         """Publish the new mart where the old one was."""
         with using_fresh(connection):
             for folder in published_folders(self._request.mart):
-                publish_parquet(connection, folder, all_tables())
+                publish_parquet(connection, folder, all_tables(), self._mart.database_key(), self._request.mart)
                 self._report.published.append(str(folder))
 
     def _search(

@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from flows.keyring import keys_of
+from flows.keyring import keys_of, mart_at, telling
 from flows.settings import new_load_id
 from schemas.errors import StorageError
 from schemas.records import LoadReport
@@ -32,9 +32,9 @@ from stores.publish import publish_parquet, published_at
 from stores.published_to import published_folders
 from stores.retention import Kept, kept_by, old_rows
 from stores.rewrite import (
+    FRESH,
     Change,
     Place,
-    attach_statement,
     detach,
     must_have_room,
     put_in_place,
@@ -87,11 +87,11 @@ def retain(
     Raises UsageError without a mart, LockedError, StorageError and IntegrityError as loads do.
     """
     began, at, report = time.monotonic(), now or datetime.now(UTC), Retention()
-    store = Mart(mart)
+    store = mart_at(mart)
     store.must_exist()
-    with loader_lock(mart, wait=wait):
+    with telling(keys), loader_lock(mart, wait=wait):
         store.prepare(all_tables(), wait=wait)
-        run = _Run(store, policy, at, landing, keys, report, dry_run=dry_run)
+        run = _Run(store, policy, at, landing, report, dry_run=dry_run)
         fresh = run.all(wait)
         if fresh is not None:
             put_in_place(fresh, mart)
@@ -109,7 +109,6 @@ class _Run:
         policy: Policy,
         now: datetime,
         landing: Path | None,
-        keys: str | None,
         report: Retention,
         *,
         dry_run: bool,
@@ -118,7 +117,6 @@ class _Run:
         self._policy = policy
         self._now = now
         self._landing = landing or mart.path.with_name(mart.path.name + ".landing")
-        self._keys = keys
         self._report = report
         self._dry_run = dry_run
         self._before = {of: age.before(now) for of, age in policy.ages.items()}
@@ -152,7 +150,7 @@ class _Run:
     def _secrets(self) -> list[bytes]:
         if not any(hold.token is not None for hold in self._policy.holds):
             return []
-        return secrets_of(keys_of(self._mart.path, self._keys))
+        return secrets_of(keys_of(self._mart.path))
 
     def _tell(self, kept: Kept) -> None:
         notes = self._report.notes
@@ -226,10 +224,11 @@ class _Run:
         folder = staging_root(self._mart.path) / "retain"
         folder.mkdir(parents=True, mode=0o700)
         fresh = folder / self._mart.path.name
-        rewrite(connection, attach_statement(fresh), changes)
+        self._mart.attach(connection, fresh, FRESH)
+        rewrite(connection, changes)
         with using_fresh(connection):
             for published in published_folders(self._mart.path):
-                publish_parquet(connection, published, all_tables())
+                publish_parquet(connection, published, all_tables(), self._mart.database_key(), self._mart.path)
         detach(connection)
         connection.execute("CHECKPOINT")
         return fresh

@@ -19,8 +19,9 @@ from sources.line_numbers import LineNumbers
 from sources.manifest import Manifest, TransactionTimes
 from sources.passes import Pass, partition_digest, plan
 from sources.reading import AheadReading
-from sources.source import ReadLimits
+from sources.source import Reading, ReadLimits
 from sources.stored import local_file
+from sources.verified import Promises, VerifiedReading
 
 
 def refuse_tables(inputs: Iterable[str | Path]) -> None:
@@ -50,10 +51,13 @@ class FileSource:
         deletes: Sequence[str | Path] = (),
         given: Format = Format.AUTO,
         mapping: Mapping | None = None,
+        promises: Promises | None = None,
     ) -> None:
         """``given``: what all inputs hold. ``deletes``: files of deletes, which are Bundles or a table of
         ``resource_type,id[,last_updated]``. ``mapping`` says how extracts are written, and which files of folders are.
+        ``promises``: what files must be, else reading them ends in an IntegrityError.
         """
+        self.promises = promises
         if (given is Format.EXTRACT) != (mapping is not None):
             raise UsageError("--format extract and --mapping go together: `clinmart map init FILE` drafts a mapping")
         self._inputs = tuple(inputs)
@@ -83,10 +87,13 @@ class FileSource:
             return True
         return self._mapping is not None or format_of_name(uri) is self._given
 
-    def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
+    def read(self, partition: Partition, *, first_line: int | None = None) -> Reading:
         """Start a pass; ``first_line`` numbers the first line of a byte range when the caller knows it."""
         run = Pass(local_file(partition.uri), partition, self._limits, self._numbers, first_line)
-        return AheadReading(run)
+        reading = AheadReading(run)
+        if self.promises is None or self.promises.of(partition.uri) is None:
+            return reading
+        return VerifiedReading(reading, partition, self.promises)
 
     def digest(self, partition: Partition) -> bytes:
         """SHA-256 of the partition's bytes on disk. Blocks; about 1.8 GB/s."""
@@ -99,6 +106,11 @@ class FileSource:
             manifests = {manifest.uri: manifest for manifest in (*self.manifests, *manifests_beside(folder))}
             self._times[folder] = TransactionTimes(manifests.values())
         return self._times[folder].of(partition.uri)
+
+    @property
+    def uris(self) -> Sequence[str]:
+        """The absolute paths of all files among the inputs, those of deletes last."""
+        return (*self._select().files, *self._select().deletes)
 
     @property
     def manifests(self) -> Sequence[Manifest]:

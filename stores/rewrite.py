@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from schemas.errors import IntegrityError, StorageError
-from stores.sql import quoted, text
+from stores.sql import quoted
 from stores.tail import sync_folder
 
 Place = tuple[str, str]  # schema and table
@@ -81,14 +81,12 @@ def must_have_room(mart: Path) -> None:
         )
 
 
-def rewrite(connection: duckdb.DuckDBPyConnection, attach: str, changes: Mapping[Place, Change]) -> Rewritten:
-    """Copy the open mart into an empty database without what goes; ``attach`` is the statement that attaches that one
-    as ``fresh``, which it still is when this returns.
+def rewrite(connection: duckdb.DuckDBPyConnection, changes: Mapping[Place, Change]) -> Rewritten:
+    """Copy the open mart without what goes into an empty database that is attached as ``fresh``.
 
     Every table is compared: what stays has the same number of rows, and the same hash over all of them. Raises
     IntegrityError when one differs, and what DuckDB raises.
     """
-    connection.execute(attach)
     ((old,),) = connection.execute("SELECT current_database()").fetchall()
     connection.execute("SET preserve_insertion_order = true")  # rows of a load stay together
     connection.execute(f"COPY FROM DATABASE {quoted(old)} TO {FRESH} (SCHEMA)")
@@ -164,11 +162,6 @@ def _same(connection: duckdb.DuckDBPyConnection, kept: str, fresh: str, shown: s
             "others: the mart is as it was; run the command again, and look at the disk if this comes back"
         )
     return int(before[0]), f"{before[1]} {before[2]}"
-
-
-def attach_statement(path: Path) -> str:
-    """Attach the empty database at ``path`` as ``fresh``."""
-    return f"ATTACH {text(str(path))} AS {FRESH}"
 
 
 @contextmanager

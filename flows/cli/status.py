@@ -17,10 +17,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 def status(mart: MartOption, as_json: JsonOption = False) -> None:
     """Show what a mart holds: tables, sources, the last loads and what is in quarantine."""
-    from stores.mart import Mart
+    from flows.keyring import mart_at
     from stores.overview import overview
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         found = overview(connection)
@@ -54,18 +54,24 @@ def publish(
     folder: Annotated[Path, typer.Argument(help="The folder that will hold one file a table; replaced as a whole.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it."""
+    """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it.
+
+    Those of an encrypted mart are encrypted. The files are yours alone; give the folder another mode, and the next ones
+    have it too.
+    """
     if to != "parquet":
         raise UsageError(f"--to {to!r} is not known: give parquet")
+    from flows.keyring import keys_of, mart_at
     from schemas.tables import all_tables
-    from stores.mart import Mart
+    from stores.keys import Purpose
     from stores.publish import publish_parquet
     from stores.published_to import note_published
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
+    key = keys_of(mart).current(Purpose.DATABASE) if at.is_encrypted else None
     with at.connect(read_only=True) as connection:
-        rows = publish_parquet(connection, folder, all_tables())
+        rows = publish_parquet(connection, folder, all_tables(), key, mart)
     note_published(mart, folder)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "tables": rows}))

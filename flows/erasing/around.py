@@ -14,6 +14,7 @@ from flows.erasing.beside import names_in_files
 from flows.erasing.landing import Landed, clean_landing
 from schemas.errors import StorageError
 from schemas.suppression import ERASED, Suppression
+from stores.keys import Keys
 from stores.people import SHORTEST, Values
 from stores.staging import staging_root
 from stores.tail import Committed, Entry, Tail, raw_files
@@ -30,7 +31,7 @@ class Around:
 
 
 def clean_around(
-    mart: Path, landed: Mapping[Path, set[str]], lists: Mapping[str, Suppression], values: Values
+    mart: Path, landed: Mapping[Path, set[str]], lists: Mapping[str, Suppression], values: Values, keys: Keys | None
 ) -> Around:
     """Clean the landing zone (of folders that were loaded as a source in ``lists``) and the names of files in the tail;
     remove logs that were set aside and what DuckDB spilled, for what those hold of whom nobody can tell.
@@ -41,7 +42,7 @@ def clean_around(
     wanted = _in_lines(values)
     for folder, sources in sorted(landed.items()):
         for source in sorted(sources & lists.keys()):
-            clean_landing(folder, lists[source], wanted, done.landing)
+            clean_landing(folder, lists[source], wanted, keys, done.landing)
     try:
         for path in sorted(mart.parent.glob(_escaped(mart.name) + _DAMAGED)):
             path.unlink()

@@ -14,10 +14,13 @@ from typing import Any
 
 import polars as pl
 
-from schemas.errors import StorageError
+from schemas.errors import IntegrityError, StorageError
+from schemas.sealed import Sealed
 from schemas.suppression import Suppression
 from sources.bulk_export.landing import SUMS_NAME
 from sources.manifest import MANIFEST_NAME
+from stores.keys import Keys
+from stores.landing_signatures import SIGNATURES_NAME, LandingSignatures, signed_files
 from stores.tail import sync_folder
 from transforms.suppress import theirs
 from transforms.unmention import without_mentions
@@ -36,20 +39,54 @@ class Landed:
     names: list[str] = field(default_factory=list)
 
 
-def clean_landing(folder: Path, suppression: Suppression, wanted: re.Pattern[bytes] | None, done: Landed) -> None:
+def clean_landing(
+    folder: Path, suppression: Suppression, wanted: re.Pattern[bytes] | None, keys: Keys | None, done: Landed
+) -> None:
     """Write the NDJSON files of a landed folder anew without the resources of people who are erased. A line that still
-    has what ``wanted`` finds goes too. Checksums and counts of the manifest follow. Raises StorageError.
+    has what ``wanted`` finds goes too.
+
+    Checksums and counts of the manifest follow, and so do the signatures of a folder that is as it was signed by
+    ``keys``; any other is left with signatures that no load takes. Raises StorageError.
     """
+    signed, before = _as_signed(folder, keys), done.files
     try:
         for path in sorted(p for p in folder.iterdir() if p.is_file() and p.name.endswith(_NDJSON)):
-            before = done.lines + done.mended
+            known = done.lines + done.mended
             lines = list(_lines(path, suppression, wanted, done))
-            if done.lines + done.mended > before:
+            if done.lines + done.mended > known:
                 _replace(path, b"".join(lines), sum(1 for line in lines if line.strip()))
                 done.files += 1
                 done.names.append(str(path))
     except OSError as error:
         raise StorageError(f"{folder}: a landed file cannot be written anew: {error.strerror}") from error
+    if signed and keys is not None and done.files > before:
+        _sign_anew(folder, keys, signed)
+
+
+def _as_signed(folder: Path, keys: Keys | None) -> list[str]:
+    """The names of the files of a folder that are all as they were signed; none of another."""
+    if keys is None or not (folder / SIGNATURES_NAME).exists():
+        return []
+    try:
+        signed = signed_files(folder, keys)
+    except IntegrityError:
+        return []
+    whole = all(
+        (folder / name).is_file() and hashlib.sha256((folder / name).read_bytes()).hexdigest() == file.sha256
+        for name, file in signed.items()
+    )
+    return list(signed) if whole else []
+
+
+def _sign_anew(folder: Path, keys: Keys, names: list[str]) -> None:
+    beside = [MANIFEST_NAME, SUMS_NAME]
+    signatures = LandingSignatures(folder, keys)
+    signatures.restart()
+    for name in names:
+        if name not in beside:
+            data = (folder / name).read_bytes()
+            signatures.add(Sealed(name, len(data), hashlib.sha256(data).hexdigest()))
+    signatures.close([folder / name for name in beside if name in names])
 
 
 def _lines(path: Path, suppression: Suppression, wanted: re.Pattern[bytes] | None, done: Landed) -> Iterator[bytes]:

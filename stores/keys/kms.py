@@ -34,6 +34,10 @@ class KmsKeeper:
         self._key = key
         self._client: Any = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the connection, which another process makes for itself."""
+        return {"name": self.name, "_key": self._key, "_client": None}
+
     def make(self, key_id: str) -> tuple[bytes, str]:
         """GenerateDataKey; the id is bound to it as encryption context."""
         made = self._call(
@@ -64,7 +68,8 @@ class KmsKeeper:
             raise self._said(str(error.response.get("Error", {}).get("Code", ""))) from None
         except (NoCredentialsError, NoRegionError):
             raise UsageError(
-                f"no credentials or region of AWS are set, so {self.name} cannot be used: set AWS_DEFAULT_REGION and the rest"
+                f"no credentials or region of AWS are set, so {self.name} cannot be used: set AWS_DEFAULT_REGION "
+                "and the rest"
             ) from None
         except BotoCoreError as error:
             raise TryAgainError(f"KMS is not reachable for {self.name} ({type(error).__name__}): try later") from None

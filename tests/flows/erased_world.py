@@ -16,7 +16,10 @@ import duckdb
 import pytest
 
 from flows.cli.main import main
+from flows.keyring import keys_of
+from schemas.sealed import Sealed
 from stores.identity import mart_id
+from stores.landing_signatures import LandingSignatures
 from stores.mart import Mart
 from stores.messages import KeptMessage, keep
 from tests.flows.inputs import write
@@ -196,6 +199,10 @@ def make_world(folder: Path) -> Path:
     listed = [{"type": "Patient", "url": "Patient.000.ndjson", "count": 2}]
     told = {"transactionTime": "2024-01-01T00:00:00Z", "request": "x", "requiresAccessToken": False, "output": listed}
     (export / "manifest.json").write_text(json.dumps(told | {"error": []}))
+    signatures = LandingSignatures(export, keys_of(mart))
+    data = (export / "Patient.000.ndjson").read_bytes()
+    signatures.add(Sealed("Patient.000.ndjson", len(data), hashlib.sha256(data).hexdigest()))
+    signatures.close([export / "manifest.json", export / "SHA256SUMS"])
     assert run("load", export, "--mart", mart, "--source", "fhir")[0] == 0
     (folder / "m.duckdb.wal.damaged-1").write_bytes(HER.encode())
     assert run("publish", folder / "m.duckdb.published-tables", "--to", "parquet", "--mart", mart)[0] == 0

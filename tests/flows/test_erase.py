@@ -16,6 +16,7 @@ from flows.listen_commit import Message
 from flows.listen_mart import open_committer
 from flows.settings import LoadSettings
 from schemas.errors import StorageError
+from stores.database import is_encrypted
 from stores.lock import loader_lock
 from stores.people import Asked
 from tests.flows.erased_world import (
@@ -29,7 +30,7 @@ from tests.flows.erased_world import (
     make_world,
     run,
 )
-from tests.flows.inputs import contents, query
+from tests.flows.inputs import contents, query, write
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,8 @@ def test_nothing_is_left_and_she_stays_away(world: Path, mart: Path, tmp_path: P
     assert (landed / "Patient.000.ndjson").read_bytes().count(b"\n") == 1
     assert json.loads((landed / "manifest.json").read_text())["output"][0]["count"] == 1
 
+    assert run("load", landed, "--mart", mart, "--source", "fhir")[0] == 0  # it is signed anew
+    assert run("load", landed, "--mart", mart, "--source", "fhir")[1]["resources"]["Patient"]["read"] == 1
     before = contents(mart)
     reports = load_all(world / "in", mart)
     assert left_of_her(mart) == []
@@ -209,6 +212,22 @@ def test_another_source_is_left_alone(mart: Path) -> None:
     assert run("erase", "--mart", mart, "--patient", f"fhir:{HER}", "--reason", "r")[0] == 0
     assert query(mart, f"SELECT count(*) FROM observation WHERE patient_id = '{HER}'") == [(0,)]
     assert query(mart, "SELECT count(*) FROM patient WHERE source = 'hl7' AND name_family = 'Quixcanary'") == [(1,)]
+
+
+def test_an_encrypted_mart_stays_encrypted(tmp_path: Path) -> None:
+    """By the same keyring, and so do its published folders."""
+    lines = [json.dumps({"resourceType": "Patient", "id": one}).encode() for one in (HER, OTHER)]
+    write(tmp_path / "p.ndjson", *lines)
+    mart = tmp_path / "e.duckdb"
+    given = ("--mart", mart, "--source", "s")
+    assert run("load", tmp_path / "p.ndjson", *given, "--encrypt")[0] == 0
+    assert run("publish", tmp_path / "out", "--to", "parquet", "--mart", mart)[0] == 0
+    code, report, err = run("erase", "--mart", mart, "--patient", f"s:{HER}", "--reason", "r")
+    assert (code, report["published"]) == (0, [str(tmp_path / "out")]), err
+    assert is_encrypted(mart) and OTHER.encode() not in mart.read_bytes()
+    assert (tmp_path / "out" / "patient.parquet").read_bytes()[:4] == b"PARE"
+    assert [row["rows"] for row in run("status", "--mart", mart)[1]["tables"] if row["table"] == "patient"] == [1]
+    assert run("load", tmp_path / "p.ndjson", *given)[1]["resources"]["Patient"]["suppressed"] == 1
 
 
 def test_a_mart_in_use_is_left_alone(mart: Path) -> None:

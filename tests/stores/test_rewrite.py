@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from schemas.errors import IntegrityError
-from stores.rewrite import Change, attach_statement, detach, put_in_place, rewrite, whole_rows
+from stores.rewrite import FRESH, Change, detach, put_in_place, rewrite, whole_rows
 
 
 @pytest.fixture
@@ -26,9 +26,10 @@ def old(tmp_path: Path) -> duckdb.DuckDBPyConnection:
 
 def test_rows_go_and_are_replaced(old: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     """All else is there, and so are views."""
+    old.execute(f"ATTACH '{tmp_path}/fresh' AS {FRESH}")
     mended = whole_rows(old, ("main", "t"), [5]).drop("~at").with_columns(id=pl.lit(5000, pl.Int64))
     change = Change(gone={1, 2, 999}, replaced={5}, fresh=[mended])
-    done = rewrite(old, attach_statement(tmp_path / "fresh"), {("main", "t"): change})
+    done = rewrite(old, {("main", "t"): change})
     assert (done.tables, done.rows) == (2, 996)
     detach(old)
     old.close()
@@ -52,5 +53,6 @@ def test_a_difference_is_told(old: duckdb.DuckDBPyConnection, tmp_path: Path, mo
         return same(connection, kept, fresh, shown)
 
     monkeypatch.setattr(module, "_same", altered)
+    old.execute(f"ATTACH '{tmp_path}/fresh' AS {FRESH}")
     with pytest.raises(IntegrityError, match="the mart is as it was"):
-        rewrite(old, attach_statement(tmp_path / "fresh"), {("main", "t"): Change(gone={1})})
+        rewrite(old, {("main", "t"): Change(gone={1})})
