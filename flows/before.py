@@ -16,6 +16,7 @@ from schemas.suppression import Suppression
 from schemas.view_table import ViewTable
 from stores.mappings import numbered
 from stores.mart import Mart
+from stores.objects import ObjectNames
 from stores.receipts import Receipts
 from stores.replays import replaceable
 from stores.suppression import listed_at, no_key, suppression_of
@@ -36,11 +37,13 @@ class Before:
     late: Mapping[str, datetime] = field(default_factory=dict)
     mapping: Numbered | None = None
     suppression: Suppression | None = None  # who was erased and must not come back
+    objects: ObjectNames = field(default_factory=ObjectNames)
 
 
 def nothing_before(settings: LoadSettings) -> Before:
     """What a mart that is not there yet would say."""
-    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
+    objects = ObjectNames(None, settings.source)
+    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None), objects=objects)
 
 
 def read_before(mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
@@ -62,6 +65,7 @@ def read_before(mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt])
             late_before(connection, settings.source, settings.lateness),
             _numbered(settings, connection),
             suppression_of(connection, settings.source, lambda key_id: _secret(settings, key_id)),
+            ObjectNames(connection, settings.source),
         )
 
 

@@ -23,6 +23,7 @@ from flows.erasing.certificate import sign
 from flows.erasing.find import Found, find
 from flows.erasing.landing import Landed
 from flows.keyring import keys_of, mart_at, telling
+from flows.publish_again import publish_again
 from flows.settings import new_load_id
 from schemas.errors import UsageError
 from schemas.records import LoadReport
@@ -34,8 +35,6 @@ from stores.identity import mart_id
 from stores.lock import loader_lock
 from stores.mart import Mart
 from stores.people import Asked, Person, Values, find_people, values_of
-from stores.publish import publish_parquet
-from stores.published_to import published_folders
 from stores.receipts import sources_landed
 from stores.records import insert_records
 from stores.residue import Residue, look_in_blocks, look_in_files, look_in_mart, parquet_has, without_shared
@@ -283,9 +282,7 @@ class _Work:
     def _publish(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Publish the new mart where the old one was."""
         with using_fresh(connection):
-            for folder in published_folders(self._request.mart):
-                publish_parquet(connection, folder, all_tables(), self._mart.database_key(), self._request.mart)
-                self._report.published.append(str(folder))
+            self._report.published = publish_again(connection, self._mart)
 
     def _search(
         self, connection: duckdb.DuckDBPyConnection, fresh: Path, values: Values, sources: Collection[str]

@@ -23,8 +23,8 @@ from flows.landing_checks import check_landings
 from flows.opening import open_session
 from flows.routed import settings_by_source, summed
 from flows.session import LoadSession
-from flows.settings import LoadSettings
-from schemas.errors import ClinmartError, IntegrityError, UsageError
+from flows.settings import LoadSettings, object_access
+from schemas.errors import ChangedError, ClinmartError, IntegrityError, TryAgainError, UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
 from schemas.records import DISPOSITIONS, LoadReport, Partition
@@ -32,6 +32,7 @@ from schemas.staged import StagedChunk
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from sources.mapping import read_mapping
+from sources.objects.address import is_object
 from sources.routes import read_routes
 from transforms.sample import Sampling
 
@@ -45,8 +46,10 @@ class StepError(ClinmartError):
 
 
 def _may_pass_next_time(_task: Any, _run: Any, state: Any) -> bool:
-    """Errors that a user must mend fail at once; the rest may be a passing fault of disk or memory."""
+    """Errors that a user must mend fail at once; the rest may be a passing fault of disk, memory or network."""
     error = state.result(raise_on_failure=False)
+    if isinstance(error, TryAgainError):
+        return not isinstance(error, ChangedError)
     return isinstance(error, StepError) or not isinstance(error, ClinmartError)
 
 
@@ -162,7 +165,14 @@ def load(
         require_signed=require_signed,
         lineage=lineage,
     )
-    files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping)
+    files = FileSource(
+        inputs,
+        settings.limits,
+        deletes=deletes,
+        given=settings.format,
+        mapping=settings.mapping,
+        objects=object_access,
+    )
     check_landings(files, settings)
     reports = []
     for one in settings_by_source(settings, deletes=bool(deletes)):
@@ -234,12 +244,12 @@ def report_markdown(report: LoadReport) -> str:
     return "\n".join(lines)
 
 
-def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Sequence[Path] = ()) -> LoadReport:
+def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Sequence[str] = ()) -> LoadReport:
     """Run the flow here, as the command line does; its run shows in the Prefect UI of the configured server."""
     if not inputs and not deletes:
         raise UsageError("give at least one file or folder to load")
     found = load(
-        [str(Path(i).absolute()) for i in inputs],
+        [_absolute(each) for each in inputs],
         str(settings.mart.absolute()),
         settings.source,
         settings.as_of,
@@ -251,7 +261,7 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.replaces,
         settings.late_policy,
         settings.lateness.total_seconds(),
-        [str(path.absolute()) for path in deletes],
+        [_absolute(each) for each in deletes],
         settings.format,
         settings.charset,
         settings.zone,
@@ -263,3 +273,7 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.lineage,
     )
     return LoadReport.from_dict(found)
+
+
+def _absolute(given: str) -> str:
+    return given if is_object(given) else str(Path(given).absolute())

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from flows.keyring import keys_of, mart_at, telling
+from flows.publish_again import publish_again
 from flows.settings import new_load_id
 from schemas.errors import StorageError
 from schemas.records import LoadReport
@@ -28,7 +29,7 @@ from stores.commits import number_commit
 from stores.holds import Hold, save_holds
 from stores.lock import loader_lock
 from stores.mart import Mart
-from stores.publish import publish_parquet, published_at
+from stores.publish import published_at
 from stores.published_to import published_folders
 from stores.retention import Kept, kept_by, old_rows
 from stores.rewrite import (
@@ -227,8 +228,7 @@ class _Run:
         self._mart.attach(connection, fresh, FRESH)
         rewrite(connection, changes)
         with using_fresh(connection):
-            for published in published_folders(self._mart.path):
-                publish_parquet(connection, published, all_tables(), self._mart.database_key(), self._mart.path)
+            publish_again(connection, self._mart)
         detach(connection)
         connection.execute("CHECKPOINT")
         return fresh

@@ -74,7 +74,7 @@ class LoadSession:
         self.mart = mart
         self._made = made
         self._tables = {t.name: t for t in all_tables()}
-        self.accounts = Accounts(settings, report, before.receipts, before.mapping)
+        self.accounts = Accounts(settings, report, before.receipts, before.mapping, before.objects)
         self.unit = CommitUnit(settings, self.accounts, before.suppression)
         self._replaces = before.replaces  # the quarantined line that the only line of this load corrects
         self._began = time.monotonic()
@@ -109,11 +109,15 @@ class LoadSession:
         self.report.refused.append(why)
 
     def leave_out(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
-        """Leave a partition that was not read to its end to the next load."""
+        """Leave a partition that was not read to its end to the next load, of which the load says that it drained."""
+        self.defer(partition, chunks)
+        self.report.status = "drained"
+
+    def defer(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
+        """Leave a partition that cannot be read now to the next load."""
         for chunk in chunks:
             self.stage.discard(chunk.paths)
         self.report.bytes -= partition.size
-        self.report.status = "drained"
 
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
@@ -137,11 +141,12 @@ class LoadSession:
             for name, lines in refused_by_views(connection, report.source, self.accounts.skipped).items():
                 report.views[name] = report.views.get(name, 0) + lines
             report.seconds = time.monotonic() - self._began
-            if report.refused:
+            if report.refused or report.deferred:
                 report.status = "failed"
             elif report.status == "ok" and (report.total().quarantined or report.views):
                 report.status = "quarantined"
             now = datetime.now(UTC)
+            self.accounts.objects.note(connection, report.load_id, now)
             whole = report.kind == "load" and report.status in ("ok", "quarantined")
             reached = cursors(manifests, partitions, self.accounts.taken)
             settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
@@ -199,7 +204,7 @@ class LoadSession:
         """True when a strict load must not commit this, which its report then says."""
         if not self.settings.strict or self.report.status == "drained":
             return self.settings.strict
-        if not (unit.rejections or self.report.refused):
+        if not (unit.rejections or self.report.refused or self.report.deferred):
             return False
         self.report.status = "failed"
         refused = sum(c.quarantined for receipt in unit.receipts for c in receipt.resources.values())

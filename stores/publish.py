@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from schemas.errors import StorageError, UsageError
 from schemas.table import Table
 from stores.keys import Key
 from stores.newer_refused import refused_rows
-from stores.published import MARKER, Marker, config, marker_of, use_key
+from stores.published import MARKER, config, marker_by, marker_of, use_key
 from stores.sql import quoted, text
 
 REFUSED_FILE = "_newer_refused.parquet"
@@ -49,14 +49,8 @@ def publish_parquet(
     try:
         mode = stat.S_IMODE(folder.stat().st_mode) if folder.exists() else 0o700
         fresh.mkdir(parents=True, mode=0o700)
-        if key is not None:
-            use_key(connection, key)
-        rows = {name: _write(connection, name, fresh, key) for name in _names(connection)}
-        if tables is not None:
-            to = text(str(fresh / REFUSED_FILE))
-            connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet{config(key)})")
-        marker = Marker() if key is None else Marker(key.key_id, str(mart and mart.absolute()))
-        (fresh / MARKER).write_text(marker.encode())
+        rows = {path.stem: number for path, number in write_tables(connection, fresh, tables, key)}
+        (fresh / MARKER).write_text(marker_by(key, mart).encode())
         for file in fresh.iterdir():
             file.chmod(mode & 0o666)
         fresh.chmod(mode)
@@ -68,7 +62,25 @@ def publish_parquet(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return {name: number for name, number in rows.items() if number}
+    return {name: number for name, number in rows.items() if f"{name}.parquet" != REFUSED_FILE}
+
+
+def write_tables(
+    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table] | None, key: Key | None = None
+) -> Iterator[tuple[Path, int]]:
+    """Write the files of a snapshot into ``folder``, one by one, with the number of their rows; see
+    :func:`publish_parquet`. The last is :data:`REFUSED_FILE`, if there are models.
+    """
+    if key is not None:
+        use_key(connection, key)
+    for name in _names(connection):
+        if number := _write(connection, name, folder, key):
+            yield folder / f"{name}.parquet", number
+    if tables is not None:
+        path = folder / REFUSED_FILE
+        to = text(str(path))
+        connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet{config(key)})")
+        yield path, 0
 
 
 def published_at(folder: Path) -> datetime:

@@ -23,10 +23,19 @@ class Marker:
     key_id: str | None = None
     mart: str | None = None
 
+    def as_dict(self) -> dict[str, str | None]:
+        """What the file holds."""
+        own = {"encrypted_by": self.key_id, "mart": self.mart} if self.key_id else {}
+        return {"made_by": "clinmart publish"} | own
+
     def encode(self) -> str:
         """The text of the file."""
-        own = {"encrypted_by": self.key_id, "mart": self.mart} if self.key_id else {}
-        return json.dumps({"made_by": "clinmart publish"} | own) + "\n"
+        return json.dumps(self.as_dict()) + "\n"
+
+
+def marker_by(key: Key | None, mart: Path | None) -> Marker:
+    """What a folder says that was written by this key, if any, of the keyring of ``mart``."""
+    return Marker() if key is None else Marker(key.key_id, str(mart and mart.absolute()))
 
 
 def marker_of(folder: Path) -> Marker | None:

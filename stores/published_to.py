@@ -1,4 +1,6 @@
-"""Where a mart was published to: `<mart>.published`, JSON lines of folders, so that what is erased leaves these too."""
+"""Where a mart was published to: `<mart>.published`, JSON lines of folders and prefixes of object stores, so that what is
+erased leaves these too.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ def published_list(mart: Path) -> Path:
     return mart.with_name(mart.name + ".published")
 
 
-def note_published(mart: Path, folder: Path) -> None:
-    """Take note of a folder, once. Raises StorageError."""
-    path, named = published_list(mart), str(folder.absolute())
+def note_published(mart: Path, named: str) -> None:
+    """Take note of an absolute folder or an address, once. Raises StorageError."""
+    path = published_list(mart)
     if named in _listed(path):
         return
     try:
@@ -33,7 +35,12 @@ def note_published(mart: Path, folder: Path) -> None:
 
 def published_folders(mart: Path) -> list[Path]:
     """The folders that the mart was published to and that are still there. Raises StorageError."""
-    return [Path(folder) for folder in _listed(published_list(mart)) if is_published(Path(folder))]
+    return [Path(one) for one in _listed(published_list(mart)) if "://" not in one and is_published(Path(one))]
+
+
+def published_addresses(mart: Path) -> list[str]:
+    """The prefixes of object stores that the mart was published to. Raises StorageError."""
+    return [one for one in _listed(published_list(mart)) if "://" in one]
 
 
 def _listed(path: Path) -> list[str]:

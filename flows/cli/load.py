@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import far
-from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, ClinmartError, IntegrityError, UsageError
+from schemas.errors import (
+    EXIT_CLEAN,
+    EXIT_DRAINED,
+    EXIT_QUARANTINED,
+    ClinmartError,
+    IntegrityError,
+    TryAgainError,
+    UsageError,
+)
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
 
@@ -23,8 +31,9 @@ def load(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders or globs: NDJSON, Bundles, $export folders, HL7 v2, C-CDA, CSV; also .gz, .zst. Or "
-            "one https:// address of a FHIR server, whose $export is loaded."
+            help="Files, folders or globs, also of object stores (s3://, gs://, az://): NDJSON, Bundles, $export "
+            "folders, HL7 v2, C-CDA, CSV; also .gz, .zst. Or one https:// address of a FHIR server, whose $export is "
+            "loaded."
         ),
     ] = None,
     as_of: Annotated[
@@ -61,7 +70,7 @@ def load(
         float, typer.Option(help="Share of rows that fhir.resources checks too; 1 checks all and quarantines by it.")
     ] = 0.01,
     deletes: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             help="File of deletes: Bundles of DELETE entries, or CSV lines resource_type,id[,last_updated]; repeatable."
         ),
@@ -138,13 +147,18 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.cli.instant import instant
-    from flows.settings import LoadSettings, duration
+    from flows.settings import LoadSettings, duration, must_be_local, object_access
     from sources.crosswalks import read_crosswalk
     from sources.files import refuse_tables
     from sources.mapping import read_mapping
     from sources.routes import read_routes
     from transforms.sample import Sampling
 
+    alone = {"--mart": mart, "--mapping": mapping, "--to-fhir": to_fhir, "--routes": routes, "--landing": landing}
+    alone |= {"--preferred-units": preferred_units, "--key": key}
+    for option, path in alone.items():
+        must_be_local(option, path)
+    must_be_local("--crosswalk", *(crosswalk or ()))
     settings = LoadSettings(
         mart=mart,
         source=source,
@@ -212,7 +226,12 @@ def load(
 
         with draining(grace) as drain, watching(quiet=as_json) as watch:
             source_files = FileSource(
-                inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping
+                inputs,
+                settings.limits,
+                deletes=deletes,
+                given=settings.format,
+                mapping=settings.mapping,
+                objects=object_access,
             )
             check_landings(source_files, settings)
             report = load_each(source_files, settings, watch, drain, deletes=bool(deletes))
@@ -231,12 +250,16 @@ def _leave(report: LoadReport, shortage: ClinmartError | None) -> None:
         typer.echo(f"clinmart: {note}", err=True)
     for refused in report.refused:
         typer.echo(f"clinmart: {refused}", err=True)
+    for deferred in report.deferred:
+        typer.echo(f"clinmart: {deferred}", err=True)
     if shortage is not None:
         typer.echo(f"clinmart: {shortage}", err=True)
     if report.refused:
         raise SystemExit(IntegrityError.exit_code)
     if shortage is not None:
         raise SystemExit(shortage.exit_code)
+    if report.deferred:
+        raise SystemExit(TryAgainError.exit_code)
     if report.status == "failed":
         raise SystemExit(IntegrityError.exit_code)
     if report.status == "drained":

@@ -51,7 +51,12 @@ def _short(load: Mapping[str, Any]) -> dict[str, Any]:
 def publish(
     mart: MartOption,
     to: Annotated[str, typer.Option("--to", help="What to write: parquet.")],
-    folder: Annotated[Path, typer.Argument(help="The folder that will hold one file a table; replaced as a whole.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            help="The folder that will hold one file a table; replaced as a whole. Or a prefix of s3://, gs://, az://."
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it.
@@ -63,17 +68,26 @@ def publish(
         raise UsageError(f"--to {to!r} is not known: give parquet")
     from flows.keyring import keys_of, mart_at
     from schemas.tables import all_tables
+    from sources.objects.address import ObjectAddress, is_object
     from stores.keys import Purpose
     from stores.publish import publish_parquet
     from stores.published_to import note_published
 
     at = mart_at(mart)
     at.must_exist()
+    far = is_object(folder)
+    if far:
+        ObjectAddress.parse(folder)
     key = keys_of(mart).current(Purpose.DATABASE) if at.is_encrypted else None
     with at.connect(read_only=True) as connection:
-        rows = publish_parquet(connection, folder, all_tables(), key, mart)
-    note_published(mart, folder)
+        if far:
+            from flows.publish_objects import publish_objects
+
+            rows = publish_objects(connection, folder, all_tables(), key, mart)
+        else:
+            rows = publish_parquet(connection, Path(folder), all_tables(), key, mart)
+    note_published(mart, folder if far else str(Path(folder).absolute()))
     if as_json:
-        typer.echo(json.dumps({"folder": str(folder), "tables": rows}))
+        typer.echo(json.dumps({"folder": folder, "tables": rows}))
     else:
         typer.echo(f"{sum(rows.values()):,} rows of {len(rows)} tables in {folder}")

@@ -31,7 +31,13 @@ def find_beside(connection: duckdb.DuckDBPyConnection, found: Found, values: Val
     _identities(connection, found, ("etl", "tombstone"), "resource_type", "id")
     _quarantine(connection, found, values)
     _messages(connection, found, values, hashes)
-    for place in (("etl", "receipt"), ("etl", "quarantine"), ("main", SEGMENT_TABLE), ("main", SECTION_TABLE)):
+    for place in (
+        ("etl", "receipt"),
+        ("etl", "object"),
+        ("etl", "quarantine"),
+        ("main", SEGMENT_TABLE),
+        ("main", SECTION_TABLE),
+    ):
         _uris(connection, found.changes[place], place, values)
 
 
