@@ -1,5 +1,6 @@
-"""Where a mart was published to: `<mart>.published`, JSON lines of folders and prefixes of object stores, so that what is
-erased leaves these too.
+"""Where a mart was published to: `<mart>.published`, JSON lines of folders and prefixes of object stores.
+
+What is erased leaves these too.
 """
 
 from __future__ import annotations

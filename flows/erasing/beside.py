@@ -20,6 +20,13 @@ from stores.sql import quoted, text
 from stores.views import views_of
 
 _FETCHED = 5_000
+_NAMING_FILES: tuple[Place, ...] = (
+    ("etl", "receipt"),
+    ("etl", "object"),
+    ("etl", "quarantine"),
+    ("main", SEGMENT_TABLE),
+    ("main", SECTION_TABLE),
+)
 
 
 def find_beside(connection: duckdb.DuckDBPyConnection, found: Found, values: Values) -> None:
@@ -31,13 +38,7 @@ def find_beside(connection: duckdb.DuckDBPyConnection, found: Found, values: Val
     _identities(connection, found, ("etl", "tombstone"), "resource_type", "id")
     _quarantine(connection, found, values)
     _messages(connection, found, values, hashes)
-    for place in (
-        ("etl", "receipt"),
-        ("etl", "object"),
-        ("etl", "quarantine"),
-        ("main", SEGMENT_TABLE),
-        ("main", SECTION_TABLE),
-    ):
+    for place in _NAMING_FILES:
         _uris(connection, found.changes[place], place, values)
 
 
