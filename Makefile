@@ -52,6 +52,7 @@ bench: setup
 torture: setup
 	$(BIN)/python -m benchmarks.torture
 	$(BIN)/python -m benchmarks.outages
+	$(BIN)/python -m benchmarks.object_outages
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py
