@@ -22,10 +22,7 @@ from stores.database import (
     ATTACHED,
     BUNDLED,
     Config,
-<<<<<<< HEAD
     attach_another,
-=======
->>>>>>> main
     has_openssl,
     is_encrypted,
     open_encrypted,
