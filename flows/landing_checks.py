@@ -12,9 +12,8 @@ from flows.object_checks import promise_objects
 from flows.settings import LoadSettings
 from schemas.errors import IntegrityError
 from schemas.sealed import Sealed
-from sources.bulk_export.landing import SUMS_NAME
 from sources.files import FileSource
-from sources.manifest import MANIFEST_NAME
+from sources.manifest import MANIFEST_NAME, SUMS_NAME
 from sources.objects.address import is_object
 from sources.verified import Promises, broken
 from stores.landing_signatures import SIGNATURES_NAME, signed_files

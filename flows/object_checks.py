@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Callable, Iterable
 
 from schemas.errors import UsageError
-from sources.bulk_export.landing import SUMS_NAME
 from sources.files import FileSource
+from sources.manifest import SUMS_NAME
 from sources.objects.address import is_object
 from sources.passes import is_whole
 from sources.verified import Promises
