@@ -17,8 +17,7 @@ import polars as pl
 from schemas.errors import IntegrityError, StorageError
 from schemas.sealed import Sealed
 from schemas.suppression import Suppression
-from sources.bulk_export.landing import SUMS_NAME
-from sources.manifest import MANIFEST_NAME
+from sources.manifest import MANIFEST_NAME, SUMS_NAME
 from stores.keys import Keys
 from stores.landing_signatures import SIGNATURES_NAME, LandingSignatures, signed_files
 from stores.tail import sync_folder
