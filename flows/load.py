@@ -19,6 +19,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.commit_unit import Read
+from flows.keyring import keys_of
+from flows.masking import Masker
 from flows.opening import open_session
 from flows.routed import settings_by_source, summed
 from flows.session import LoadSession
@@ -32,6 +34,7 @@ from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from sources.mapping import read_mapping
 from sources.routes import read_routes
+from stores.keys import Purpose
 from transforms.sample import Sampling
 
 _RETRIES = 2
@@ -191,7 +194,8 @@ def _run_wave(files: FileSource, session: LoadSession, wave: Sequence[Partition]
         _RUNNING[number] = (files, session, partition)
         numbers.append(number)
     try:
-        runs = [stage_partition.submit(_shown(_RUNNING[n][2]), n) for n in numbers]
+        masker = Masker(keys_of(session.settings.mart, create=True).current(Purpose.MASK).secret)
+        runs = [stage_partition.submit(_shown(_RUNNING[n][2], masker), n) for n in numbers]
         for run in runs:
             staged = run.result()
             if isinstance(staged, str):
@@ -203,8 +207,9 @@ def _run_wave(files: FileSource, session: LoadSession, wave: Sequence[Partition]
             del _RUNNING[number]
 
 
-def _shown(partition: Partition) -> str:
-    name = Path(partition.uri).name
+def _shown(partition: Partition, masker: Masker) -> str:
+    """A file's token, by which lineage knows it too: its name may tell whose file it is, and Prefect keeps it."""
+    name = masker.token(partition.uri)
     return name if not partition.start and partition.end is None else f"{name} from {partition.start}"
 
 
