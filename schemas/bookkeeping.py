@@ -33,7 +33,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column(
             "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
         ),
-        Column("kind", "VARCHAR", "load, replay, refresh or listen; null in rows of versions that only loaded."),
+        Column(
+            "kind", "VARCHAR", "load, replay, refresh, listen or consume; null in rows of versions that only loaded."
+        ),
     ),
     "commit": (
         Column("commit_id", "VARCHAR", "Name of the commit; `<mart>.tail` knows it by the same."),
@@ -67,6 +69,17 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         ),
         Column("routes", "VARCHAR", "SHA-256 of the rules that routed its messages, in hex; null without `--routes`."),
         Column("mapping", "VARCHAR", "SHA-256 of what the mapping says of it, in hex; null unless it is an extract."),
+    ),
+    "object": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("uri", "VARCHAR", "Address of an object that was read to its end."),
+        Column("range_start", "BIGINT", "First byte of the partition in the object."),
+        Column("size", "BIGINT", "Bytes of the partition."),
+        Column("deletes", "BOOLEAN", "Whether it was read as one of deletes."),
+        Column("etag", "VARCHAR", "What the store called its content; with that it is not read again."),
+        Column("sha256", "VARCHAR", "The SHA-256 of its receipt, in hex."),
+        Column("load_id", "VARCHAR", "The load that read it."),
+        Column("noted_at", _TIME, "When that was noted."),
     ),
     "mapping": (
         Column("source", "VARCHAR", "Name of the source."),
@@ -108,6 +121,17 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("settled", "BIGINT", "Of all its messages up to this `number` the rows are in the tables."),
         Column("load_id", "VARCHAR", "The run that made the last of them."),
         Column("updated_at", _TIME, "When that was committed."),
+    ),
+    "consumer": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("broker", "VARCHAR", "kafka, rabbitmq or sqs."),
+        Column("place", "VARCHAR", "Topic or queue."),
+        Column("partition", "BIGINT", "Partition of the topic; null for a queue."),
+        Column("next_offset", "BIGINT", "Offset of the first message that is not in the mart; null for a queue."),
+        Column("messages", "BIGINT", "Messages that were committed, those that came again among them."),
+        Column("lag", "BIGINT", "Messages that were waiting there at the last commit; null where it is not told."),
+        Column("load_id", "VARCHAR", "The run that made the last commit."),
+        Column("updated_at", _TIME, "When that was."),
     ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),

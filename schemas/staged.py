@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from schemas.consumed import Consumed
 from schemas.mapping.numbered import Numbered
 from schemas.records import Attempt, Counts, Receipt, total_of
 
@@ -22,6 +23,14 @@ class StagedTable:
     types: tuple[str, ...] = ()  # of deletes: the resource types among them
     patches: bool = False  # its rows say only what changed
     repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
+
+
+@dataclass(frozen=True, slots=True)
+class FileSignature:
+    """The HMAC-SHA256 (32 bytes) of a staged file, and the id of the key that made it."""
+
+    key_id: str
+    tag: bytes
 
 
 @dataclass(slots=True)
@@ -42,6 +51,7 @@ class Staged:
     fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
     latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
     late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
+    signatures: dict[str, FileSignature] = field(default_factory=dict)  # of the files by path, when they are signed
 
     @property
     def paths(self) -> list[str]:
@@ -61,6 +71,7 @@ class Staged:
         self.segments += other.segments
         self.sections += other.sections
         self.fhir += other.fhir
+        self.signatures |= other.signatures
         for place, rows in other.unread.items():
             self.unread[place] = self.unread.get(place, 0) + rows
         for kind, rows in other.sampled.items():
@@ -119,6 +130,7 @@ class StagedUnit(Staged):
     inputs: dict[str, Counts] = field(default_factory=dict)  # messages of a listener by type
     unrouted: int = 0  # of them, those that no rule took
     heard: int | None = None  # the greatest number among a listener's messages, whose rows these are
+    consumed: list[Consumed] = field(default_factory=list)  # how far a broker's messages are taken in by it
     replaces: str | None = None  # the quarantined line that this unit's only line corrects
     mapping: Numbered | None = None  # what explained the extracts among the files
     remapped: list[str] = field(default_factory=list)  # files that another mapping explained before
@@ -129,4 +141,4 @@ class StagedUnit(Staged):
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to commit."""
-        return not (self.receipts or self.attempts) and self.heard is None
+        return not (self.receipts or self.attempts or self.consumed or self.inputs) and self.heard is None

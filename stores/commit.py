@@ -17,11 +17,13 @@ from schemas.table import Table
 from stores.beside_rows import keep_findings, keep_parts, keep_unread
 from stores.codes import save_codes
 from stores.commits import number_commit
+from stores.consumed import save_consumed
 from stores.load_row import save_load
 from stores.mappings import save_mapping
 from stores.messages import accept_messages, settle_messages
 from stores.refused import keep_refused, settle_replaced
 from stores.replays import settle
+from stores.staged_files import Verified
 from stores.unit_receipts import save_receipts
 from stores.unit_rows import merge_rows
 from stores.views import fill_views
@@ -47,11 +49,13 @@ def commit(
     report: LoadReport,
     tables: Mapping[str, Table],
     crosswalk: Crosswalk | None = None,
+    verified: Verified | None = None,
 ) -> CommitMade:
     """Bring a staged unit into the mart and its counts into ``report``; all of it or nothing.
 
-    ``tables`` are the models by name; ``crosswalk`` is what mapped codes. Raises what DuckDB raises, after rolling
-    back.
+    ``tables`` are the models by name; ``crosswalk`` is what mapped codes; ``verified`` are the unit's files as they
+    were when they were verified. Raises what DuckDB raises, and IntegrityError when one of those was altered since;
+    both after rolling back.
     """
     now = datetime.now(UTC)
     before = deepcopy({name: getattr(report, name) for name in _COUNTED})
@@ -65,6 +69,8 @@ def commit(
         move_watermarks(connection, report.source, unit.latest, now)
         _count(unit, report, counts)
         save_load(connection, report, finished=None)
+        if verified is not None:
+            verified.must_hold()  # all was read, so what was read is what was verified
         connection.execute("COMMIT")
     except BaseException:
         for name, value in before.items():
@@ -91,6 +97,7 @@ def _take_rows(
         accept_messages(connection, report.source)
     if unit.heard is not None:
         settle_messages(connection, report, unit.heard, unit.rejections, now)
+    save_consumed(connection, unit.consumed, report, now)
     if unit.replaces is not None:
         settle_replaced(connection, unit.replaces, report, counts, now)
     return counts
