@@ -44,7 +44,7 @@ def resources() -> Iterator[bytes]:
     """
     for number, table in enumerate(all_tables()):
         kind = table.resource_type
-        for turn in range(3):
+        for turn in range(2):
             yield _line(_resource(kind, f"{WORD}-{number}-{turn}", turn))
         base = _resource(kind, f"{WORD}-{number}", 0)
         for n, (name, element) in enumerate(fhir_types.elements(kind).items()):
@@ -205,10 +205,9 @@ def _value(element: fhir_types.Element, turn: int, depth: int) -> Any:
 
 
 def _wrong(element: fhir_types.Element) -> Iterator[Any]:
-    yield {WORD: WORD} if fhir_types.is_primitive(element.type) else WORD
-    if element.many:
-        yield {WORD: DAY}
-    elif element.type not in ("string", "markdown", "id", "code", "uri"):
-        yield [WORD]
+    if not fhir_types.is_primitive(element.type):
+        yield word()
+    elif element.type in ("string", "markdown", "id", "code", "uri"):
+        yield {word(): word()}
     else:
-        yield NUMBER
+        yield [word()]

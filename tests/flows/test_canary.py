@@ -59,16 +59,17 @@ def watched(clinmart: Clinmart, tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert [path.name for path in named if planted.FILE.encode() in path.read_bytes()] == []
 
 
-def _looks(watched: Clinmart, mart: Path) -> None:
-    """Everything that tells of a mart."""
+def _looks(watched: Clinmart, mart: Path, *, copied: bool = False) -> None:
+    """Everything that tells of a mart; a copy for analysts too where ``copied``, which takes long."""
     to = mart.parent
     for told in (
         ("status", "--mart", mart), ("status", "--mart", mart, "--json"),
         ("quarantine", "list", "--mart", mart), ("quarantine", "list", "--mart", mart, "--json"),
         ("report", "--mart", mart, "--out", to / "page.html"),
-        ("deidentify", "--mart", mart, "--out", to / "research.r", "--json"),
     ):  # fmt: skip
         assert watched(*told).code == 0, told
+    if copied:
+        assert watched("deidentify", "--mart", mart, "--out", to / "research.r", "--json").code == 0
     assert not planted.seen((to / "page.html").read_bytes())
 
 
@@ -95,7 +96,7 @@ def test_fhir(watched: Clinmart, tmp_path: Path) -> None:
     assert kept > 500
     assert kept < refused
     assert query(mart, "SELECT count(*) FROM patient")[0][0] > 0
-    _looks(watched, mart)
+    _looks(watched, mart, copied=True)
     watched("quarantine", "replay", "--mart", mart)
 
 
@@ -105,7 +106,7 @@ def test_hl7v2(watched: Clinmart, tmp_path: Path) -> None:
     mart = tmp_path / "m.duckdb"
     _load(watched, mart, tmp_path / f"{planted.FILE}.hl7", "--format", "hl7v2", "--zone", "Europe/Berlin")
     assert query(mart, "SELECT count(*) FROM etl.quarantine")[0][0] > 50
-    _looks(watched, mart)
+    _looks(watched, mart, copied=True)
 
 
 def test_ccda(watched: Clinmart, tmp_path: Path) -> None:
