@@ -39,8 +39,7 @@ from stores.quarantine import refused_by_views
 from stores.replays import replace_line
 from stores.staging import Stage
 from stores.watermarks import settle
-from transforms.extracts import ExtractOptions
-from transforms.messages import MessageOptions
+from transforms.options import ExtractOptions, MessageOptions
 from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due

@@ -10,7 +10,6 @@ import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -26,7 +25,6 @@ _MAGIC = slice(8, 12)  # of a DuckDB file: checksum (8 bytes), "DUCK", version (
 _FLAGS = 20
 _ENCRYPTED = 0x01
 _CRYPTO = "httpfs"  # DuckDB's extension that brings OpenSSL
-_MEMORY = 0.6  # share of the machine's memory, where nothing may be written aside
 BUNDLED = (
     "this DuckDB has no OpenSSL (its extension httpfs is not installed here), so the mart is encrypted by the code "
     "that DuckDB bundles, whose random numbers DuckDB does not call secure: see docs/keys.md"
@@ -95,10 +93,11 @@ def _extensions() -> list[str]:
     return [_CRYPTO, *([text(str(file))] if file is not None and file.exists() else [])]
 
 
-def _config(config: Mapping[str, str | bool | int | float | list[str]]) -> Config:
-    """Nothing is written aside: DuckDB would encrypt it by a key of its own, made of the same random numbers."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _MEMORY
-    return {**config, "temp_directory": "", "memory_limit": f"{int(memory / 1e6)}MB"}
+def _config(config: Config) -> Config:
+    """Nothing is written aside: DuckDB would encrypt it by a key of its own, made of the same random numbers. So it
+    may use the memory that it takes when it is not told otherwise, 80 % of the machine's or container's.
+    """
+    return {name: value for name, value in config.items() if name != "memory_limit"} | {"temp_directory": ""}
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path, secret: str, read_only: bool) -> None:

@@ -39,6 +39,7 @@ from transforms.units.harmonise import Harmoniser
 from transforms.views.fill import ROW_NUMBER
 
 RESOURCE_TABLE = "resource"
+_INSTANT = pl.Datetime("us", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -
     opened = [resources_of(chunk) for chunk in chunks]
     firsts = [0, *itertools.accumulate(one.lines.frame.height for one in opened)]
     lines = joined([one.lines for one in opened])
-    work = _Work([c.uri for c in chunks], firsts[:-1], lines, as_of, tools)
+    work = _Work(
+        [c.uri for c in chunks], firsts[:-1], lines, as_of, tools, _seen(chunks, [one.lines for one in opened])
+    )
     result = ChunkResult(parts=[{} for _ in chunks])
     unwrapped = [
         replace(bad, row=bad.row + first) for one, first in zip(opened, firsts, strict=False) for bad in one.refused
@@ -88,6 +91,7 @@ class _Work:
     lines: Lines
     as_of: datetime
     tools: Tools
+    seen: pl.Series | None = None  # when each row's line came (Datetime in UTC); None: all at ``as_of``
 
     def chunk_of(self, row: int) -> int:
         """The chunk that a row came from."""
@@ -97,9 +101,22 @@ class _Work:
         """How many of these rows came from each chunk."""
         if len(self.firsts) == 1:
             return [len(rows)]
-        bounds = [rows.search_sorted(first, side="left") for first in self.firsts[1:]]
-        edges = [0, *bounds, len(rows)]
+        bounds = rows.search_sorted(pl.Series(self.firsts[1:], dtype=rows.dtype), side="left")
+        edges = [0, *bounds.to_list(), len(rows)]
         return [after - before for before, after in itertools.pairwise(edges)]
+
+
+def _seen(chunks: Sequence[Chunk], lines: Sequence[Lines]) -> pl.Series | None:
+    """When each resource's line came; None where no chunk tells."""
+    if not any(chunk.seen_lines for chunk in chunks):
+        return None
+    times = [
+        pl.Series(chunk.seen_lines, dtype=_INSTANT).gather(own.frame["line"] - chunk.line)
+        if chunk.seen_lines
+        else pl.repeat(None, own.frame.height, dtype=_INSTANT, eager=True)
+        for chunk, own in zip(chunks, lines, strict=True)
+    ]
+    return pl.concat(times)
 
 
 def refuse_oversized(line: OversizedLine) -> ChunkResult:
@@ -126,7 +143,7 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
 
 
 def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
-    identity, own, flag, notes = _identity(work.lines, batch, work.as_of)
+    identity, own, flag, notes = _identity(work, batch)
     if batch.table is None:
         frame, failures = _whole(work.lines, batch, identity, flag)
         name = RESOURCE_TABLE
@@ -186,20 +203,21 @@ def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int]
             result.views[filled.name] = made
 
 
-def _identity(
-    lines: Lines, batch: TypeBatch, as_of: datetime
-) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
+def _identity(work: _Work, batch: TypeBatch) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
     """The identity columns of a batch, the times among them that rows brought with them, the flag of a
     `meta.lastUpdated` that is no instant, and the notes on it.
     """
     times = fhir_times(batch.raw["last_updated"], "instant")
+    updated = times["at"]
+    if work.seen is not None:
+        updated = pl.select(pl.coalesce(updated, work.seen.gather(batch.rows))).to_series()
     frame = pl.DataFrame(
         [
             batch.raw["id"],
             batch.raw["version_id"],
-            times["at"].fill_null(as_of).alias("last_updated"),
+            updated.fill_null(work.as_of).alias("last_updated"),
             times["nanos"].fill_null(0).alias("last_updated_nanos"),
-            lines.frame["content_hash"].gather(batch.rows),
+            work.lines.frame["content_hash"].gather(batch.rows),
         ]
     )
     timeless = frame["version_id"].is_not_null() & times["at"].is_null()

@@ -63,6 +63,7 @@ class RabbitBroker:
         self._held = 0  # bytes received and not settled
         self._ready = asyncio.Event()
         self._tag: str | None = None  # of our consumer, while it takes messages
+        self._consumers: Mapping[str, object] = {}  # those that the channel knows, by tag
         self._stopping: asyncio.Task[None] | None = None
         self._paused = False
 
@@ -98,24 +99,24 @@ class RabbitBroker:
             raise self._failed("refuses name, password or right") from None
         except ChannelLockedResource:
             raise PassingError(f"{self._address}: the queue is used by another alone") from None
-        except ssl.SSLCertVerificationError:
-            raise UsageError(f"{self._address}: its certificate is not trusted: see --tls-ca") from None
         except _LOST as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):  # all that the library leaves of it
+                raise self._failed("has a certificate that is not trusted, see --tls-ca") from None
             raise self._gone(error) from None
         self._was_open = True
 
     async def receive(self, most: int, seconds: float) -> Sequence[Delivery]:
         """See :class:`Broker`."""
+        self._must_be_open()
+        if self._tag is None and not self._paused and self._held < self._limits.bytes // 2:
+            await self._take_up()
         if not self._came:
-            self._must_be_open()
             self._ready.clear()
             try:
                 await asyncio.wait_for(self._ready.wait(), seconds)
             except TimeoutError:
                 return ()
-        self._must_be_open()
-        if self._tag is None and not self._paused and self._held < self._limits.bytes // 2:
-            await self._take_up()
+            self._must_be_open()
         return [self._came.popleft() for _ in range(min(most, len(self._came)))]
 
     def held(self, delivery: Delivery) -> bool:
@@ -205,6 +206,7 @@ class RabbitBroker:
         # time in which one is received.
         underlay = await self._channel.get_underlay_channel()
         self._tag = (await underlay.basic_consume(self._place.name, self._on_message)).consumer_tag
+        self._consumers = underlay.consumers  # type: ignore[attr-defined] # its abstract class does not tell it
 
     async def _take_up(self) -> None:
         self._must_be_open()
@@ -229,6 +231,9 @@ class RabbitBroker:
     def _must_be_open(self) -> None:
         if self._is_closed():
             raise PassingError(f"{self._address}: the connection was closed")
+        if self._tag is not None and self._tag not in self._consumers:
+            # The queue was deleted, or its node left: the broker sends nothing more, and the connection lives on.
+            raise PassingError(f"{self._address}: the broker has ended our consumption")
 
     def _failed(self, what: str) -> Exception:
         """A fault of what was asked, unless it was right before: a broker that starts does not know all at once."""
