@@ -19,6 +19,7 @@ from tests.transforms.decode.ccda.documents import coded, document, problem, res
 WORD = "Zyxwqcanary"  # in every text
 NUMBER = 473920184550  # in every number
 DAY = "1837-03-14"  # in every date; nobody loads a file on it
+UPDATED = "2024-01-01T00:00:00Z"
 FILE = "Qwzcanaryfile"  # in names of files
 _FORMS = (WORD, str(NUMBER), DAY, DAY.replace("-", ""))
 _DEPTH = 3
@@ -146,7 +147,7 @@ def extract() -> bytes:
 
 def deletes() -> bytes:
     """Deletes of somebody, right and wrong."""
-    return f"Patient,{WORD}\nPatient,{WORD},{DAY}\n{WORD},{WORD}\nPatient,{WORD} {WORD}\n{NUMBER}\n".encode()
+    return f"Patient,{WORD}\nPatient,{WORD},{UPDATED}\nPatient,{WORD},{DAY}x\n{WORD},{WORD}\nPatient,{WORD} {WORD}\n{NUMBER}\n".encode()
 
 
 def _filled(segment: str) -> str:
@@ -166,7 +167,8 @@ def _line(value: object) -> bytes:
 
 
 def _resource(kind: str, ident: str, turn: int) -> dict[str, Any]:
-    return {"resourceType": kind} | _object(kind, turn, 0) | {"id": ident}
+    meta = _object("Meta", turn, 1) | {"lastUpdated": UPDATED}  # which watermarks tell
+    return {"resourceType": kind} | _object(kind, turn, 0) | {"id": ident, "meta": meta}
 
 
 def _object(kind: str, turn: int, depth: int) -> dict[str, Any]:
