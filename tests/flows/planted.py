@@ -147,7 +147,9 @@ def extract() -> bytes:
 
 def deletes() -> bytes:
     """Deletes of somebody, right and wrong."""
-    return f"Patient,{WORD}\nPatient,{WORD},{UPDATED}\nPatient,{WORD},{DAY}x\n{WORD},{WORD}\nPatient,{WORD} {WORD}\n{NUMBER}\n".encode()
+    right = (f"Patient,{WORD}", f"Patient,{WORD},{UPDATED}")
+    wrong = (f"Patient,{WORD},{DAY}x", f"{WORD},{WORD}", f"Patient,{WORD} {WORD}", str(NUMBER))
+    return "".join(f"{line}\n" for line in (*right, *wrong)).encode()
 
 
 def _filled(segment: str) -> str:
