@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from transforms.units.resolve import UnitStatus, resolve
 
 _UNDERSTOOD = (UnitStatus.UCUM, UnitStatus.MAPPED)
 _KEY_BYTES = 32
+_LONG_NUMBER = re.compile(r"[0-9]{4}")
 _TOLD = ("about", "deidentification", "anonymity")  # tables of `etl` that go with the Parquet files
 
 
@@ -75,7 +77,7 @@ def deidentify(
         with mart.connect(read_only=True) as connection:
             connection.execute(f"ATTACH {text(str(fresh))} AS {COPY} (READ_WRITE)")
             fresh.chmod(0o600)
-            understood = {unit for unit in units_of(connection, all_tables()) if resolve(unit).status in _UNDERSTOOD}
+            understood = {unit for unit in units_of(connection, all_tables()) if _is_unit(unit)}
             rows = write_copy(connection, all_tables(), policy, secret, today, understood)
             found = anonymity(connection, policy.quasi_identifiers, rows)
             connection.execute(f"DETACH {COPY}")
@@ -89,6 +91,11 @@ def deidentify(
         for left in (fresh, fresh.with_name(fresh.name + ".wal")):
             left.unlink(missing_ok=True)
     return ResearchReport(policy, to, rows, found)
+
+
+def _is_unit(text: str) -> bool:
+    """Whether a unit is understood; a long number is one too (UCUM 4.2 8), but may be somebody's."""
+    return resolve(text).status in _UNDERSTOOD and not _LONG_NUMBER.search(text)
 
 
 def _must_be_a_copy(to: Path) -> None:

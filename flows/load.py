@@ -20,6 +20,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.commit_unit import Read
 from flows.landing_checks import check_landings
+from flows.masking import Masker
 from flows.opening import open_session
 from flows.routed import settings_by_source, summed
 from flows.session import LoadSession
@@ -34,6 +35,7 @@ from sources.files import FileSource
 from sources.mapping import read_mapping
 from sources.objects.address import is_object
 from sources.routes import read_routes
+from stores.keys import Purpose
 from transforms.sample import Sampling
 
 _RETRIES = 2
@@ -209,7 +211,8 @@ def _run_wave(files: FileSource, session: LoadSession, wave: Sequence[Partition]
         _RUNNING[number] = (files, session, partition)
         numbers.append(number)
     try:
-        runs = [stage_partition.submit(_shown(_RUNNING[n][2]), n) for n in numbers]
+        masker = Masker(session.keys.current(Purpose.MASK).secret)
+        runs = [stage_partition.submit(_shown(_RUNNING[n][2], masker), n) for n in numbers]
         for run in runs:
             staged = run.result()
             if isinstance(staged, str):
@@ -221,8 +224,9 @@ def _run_wave(files: FileSource, session: LoadSession, wave: Sequence[Partition]
             del _RUNNING[number]
 
 
-def _shown(partition: Partition) -> str:
-    name = Path(partition.uri).name
+def _shown(partition: Partition, masker: Masker) -> str:
+    """A file's token, by which lineage knows it too: its name may tell whose file it is, and Prefect keeps it."""
+    name = masker.token(partition.uri)
     return name if not partition.start and partition.end is None else f"{name} from {partition.start}"
 
 

@@ -70,6 +70,7 @@ class ResearchPolicy:
     ids: Ids = Ids.STABLE
     most_days: int = MOST_DAYS
     weekdays: bool = False  # shift by whole weeks
+    least_people: int = 5  # that have a word of a public code system, for it to be kept
     code_systems: Sequence[str] = ()  # whose codes are kept besides the public ones
     columns: Mapping[str, Wish] = field(default_factory=dict)  # `table.column`
     quasi_identifiers: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns of the copy by table

@@ -16,7 +16,8 @@ from sources.yaml_file import compose, read_limited
 
 _LONGEST = 1_000_000  # bytes
 _FEWEST_DAYS = 14  # fewer hide little, and a whole week each way must be there to keep weekdays
-_KNOWN = ("method", "ids", "most_days", "weekdays", "code_systems", "columns", "quasi_identifiers")
+_KNOWN = ("method", "ids", "most_days", "weekdays", "least_people", "code_systems", "columns", "quasi_identifiers")
+_MOST_PEOPLE = 1000
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -50,6 +51,7 @@ class _Reader:
             | one("ids", lambda n: self._word(n, Ids))
             | one("most_days", self._days)
             | one("weekdays", self._truth)
+            | one("least_people", self._people)
             | one("code_systems", self._texts)
             | one("columns", self._wishes)
             | one("quasi_identifiers", self._quasi)
@@ -87,6 +89,12 @@ class _Reader:
         value = self._text(node)
         if not value.isdecimal() or not _FEWEST_DAYS <= int(value) <= 10 * MOST_DAYS:
             raise self._wrong(node, f"most_days is {value!r}: give a number from {_FEWEST_DAYS} to {10 * MOST_DAYS}")
+        return int(value)
+
+    def _people(self, node: yaml.Node) -> int:
+        value = self._text(node)
+        if not value.isdecimal() or not 1 <= int(value) <= _MOST_PEOPLE:
+            raise self._wrong(node, f"least_people is {value!r}: give a number from 1 to {_MOST_PEOPLE}")
         return int(value)
 
     def _truth(self, node: yaml.Node) -> bool:

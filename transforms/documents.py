@@ -7,6 +7,7 @@ requires it (the document does not tell it), that times may lack an offset, and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +25,7 @@ from transforms.codes.coder import Coder
 from transforms.decode.careful import Fault
 from transforms.decode.ccda.assumed import ASSUMED
 from transforms.decode.ccda.document import read_document
-from transforms.decode.ccda.draft import Draft, Row
+from transforms.decode.ccda.draft import FRAGMENT, Draft, Row
 from transforms.decode.ccda.node import DocumentFault
 from transforms.decode.fhir import TypeBatch
 from transforms.decode.hl7v2.fhir_json import resource_lines
@@ -45,6 +46,8 @@ _LARGE = 1024 * 1024  # of a document with more bytes only one is
 _LONGEST = 16 * 1024 * 1024  # of a document with more bytes only its refused row is kept, or its beginning
 _HEAD = 64 * 1024
 _SECONDS = 14  # characters of a TS up to the second
+# What the type of a document looks like, a LOINC code: anything else there may be what somebody typed, and is not told.
+_KIND = re.compile(rf"[0-9]{{1,7}}-[0-9]|{FRAGMENT}")
 _START = "0101000000"  # what a TS that ends with the year lacks
 
 
@@ -63,7 +66,7 @@ def transform_documents(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, 
             result.add(number, UNKNOWN_TYPE, 1, 0)
             work.refuse(number, chunk.line + fault.line - 1, UNKNOWN_TYPE, meant, fault.reason, b"", result)
             continue
-        work.kinds.append(draft.kind)
+        work.kinds.append(draft.kind if _KIND.fullmatch(draft.kind) else UNKNOWN_TYPE)
         work.versions.append((draft.told_at, draft.version))
         told += ((number, row) for row in reversed(draft.rows))
         if draft.patient and tools.suppression is not None and tools.suppression.has(PERSON, draft.patient):

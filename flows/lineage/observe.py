@@ -22,7 +22,6 @@ from openlineage.client.generated.processing_engine_run import ProcessingEngineR
 from openlineage.client.serde import Serde
 from openlineage.client.uuid import generate_static_uuid
 
-from flows.keyring import keys_of
 from flows.lineage.datasets import file_datasets, table_dataset, type_dataset
 from flows.lineage.sending import Sender, SendError, sender_to
 from flows.masking import Masker
@@ -145,7 +144,7 @@ def _last(session: LoadSession, run: OpenRun) -> RunEvent:
     inputs, outputs = [], []
     by_type = tables_by_type()
     with suppress(ClinmartError):  # what cannot be told of a mart that is gone is not worth a failure
-        masker = Masker(keys_of(session.settings.mart, create=True).current(Purpose.MASK).secret)
+        masker = Masker(session.keys.current(Purpose.MASK).secret)
         inputs = [*file_datasets(session.accounts.taken, masker)]
     inputs += [type_dataset(report.source, kind, one, by_type.get(kind)) for kind, one in report.resources.items()]
     with suppress(ClinmartError), session.connect() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,7 @@ from stores.figures.records import CodeMix, ColumnFigures, Drift, Months, TableF
 from stores.sql import quoted, text
 
 _CODES = 8  # of a column that are told by name
+_FEWEST_TOLD = 5  # rows that have a code, for it to be told: a rarer one may be what somebody typed
 _MONTHS = 120
 _FEWEST = 30  # rows before and now, for a drift to be told
 _LEAST_Z = 4.0  # standard errors
@@ -63,7 +64,8 @@ def table_figures(
     filled = [sum(row[3 + i] for row in found) for i in range(len(columns))]
     coded = _coded(table)
     names = [c.name for c, number in zip(columns, filled, strict=True) if number and c.name in coded]
-    mixes = dict(zip(names, _mixes(connection, table.name, names), strict=True))
+    fixed = {column.name for column in columns if column.codes}
+    mixes = dict(zip(names, _mixes(connection, table.name, names, fixed), strict=True))
     figures = [
         ColumnFigures(c.name, c.dtype, c.description, c.phi, number, mixes.get(c.name))
         for c, number in zip(columns, filled, strict=True)
@@ -140,14 +142,18 @@ def _phi(table: Table, name: str) -> bool:
     return any(column.phi for column in table.columns() if column.name == name)
 
 
-def _mixes(connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> list[CodeMix]:
+def _mixes(
+    connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], fixed: Collection[str]
+) -> list[CodeMix]:
+    """The mixes of columns; those of ``fixed`` value sets are told however rare their codes are."""
     if not names:
         return []
     wanted = ", ".join(f"histogram({quoted(name)})" for name in names)
     row = connection.execute(f"SELECT {wanted} FROM main.{quoted(table)}").fetchone() or ()
-    return [_mix(counted or {}) for counted in row]
+    return [_mix(counted or {}, 1 if name in fixed else _FEWEST_TOLD) for name, counted in zip(names, row, strict=True)]
 
 
-def _mix(counted: Mapping[str, int]) -> CodeMix:
+def _mix(counted: Mapping[str, int], fewest: int) -> CodeMix:
     ordered = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
-    return CodeMix(ordered[:_CODES], sum(rows for _, rows in ordered[_CODES:]), len(ordered))
+    told = [(code, rows) for code, rows in ordered[:_CODES] if rows >= fewest]
+    return CodeMix(told, sum(rows for _, rows in ordered[len(told) :]), len(ordered))

@@ -32,31 +32,51 @@ def results(connection: duckdb.DuckDBPyConnection) -> tuple[list[Result], int]:
     """The most frequent numeric results, and how many there are in all."""
     _prepare(connection)
     found = connection.execute(
-        "SELECT code, code_system, any_value(code_display), harmonized_unit, count(*) AS n, "
+        "SELECT code, code_system, mode(code_display), harmonized_unit, count(*) AS n, "
         f"approx_count_distinct(patient_id), approx_quantile(harmonized_value, {_QUANTILES}) FROM figures_result "
         "WHERE harmonized_value IS NOT NULL AND code IS NOT NULL GROUP BY code, code_system, harmonized_unit "
         f"HAVING n >= {_LEAST} ORDER BY n DESC, code, code_system, harmonized_unit"
     ).fetchall()
     told = found[:_TOLD]
     keys = [(code, system, unit) for code, system, _, unit, *_ in told]
-    bins, sent = _bins(connection, told), _sent(connection)
+    bins, sent, common = _bins(connection, told), _sent(connection), _common_displays(connection)
     made = [
-        Result(code, system, display, unit, rows, patients, quantiles, bins[key], sent[key][:_UNITS])
+        Result(
+            code,
+            system,
+            display if display in common else None,
+            unit,
+            rows,
+            patients,
+            quantiles,
+            bins[key],
+            sent[key][:_UNITS],
+        )
         for key, (code, system, display, unit, rows, patients, quantiles) in zip(keys, told, strict=True)
     ]
     return made, len(found)
 
 
+def _common_displays(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Displays that enough rows have: a rarer one may be what somebody typed."""
+    query = f"SELECT code_display FROM figures_result GROUP BY 1 HAVING count(*) >= {_LEAST}"
+    return {display for (display,) in connection.execute(query).fetchall() if display is not None}
+
+
 def unknown_units(connection: duckdb.DuckDBPyConnection) -> list[Trouble]:
-    """The units that were understood least, with the code that they came with."""
+    """The units that were understood least, with the code that they came with; rare ones may be what somebody typed,
+    and are told together.
+    """
     known = ", ".join(text(status) for status in _UNDERSTOOD)
     found = connection.execute(
-        "SELECT coalesce(unit, unit_code), unit_status, table_name, column_name, coalesce(loinc, ''), "
-        f"sum(rows)::BIGINT AS n FROM etl.unit WHERE unit_status NOT IN ({known}, 'absent') "
-        f"GROUP BY ALL ORDER BY n DESC, 1, 3, 4, 5 LIMIT {_WORST}"
+        f"SELECT CASE WHEN n >= {_LEAST} THEN unit ELSE 'rare units' END, unit_status, table_name, column_name, loinc, "
+        "sum(n)::BIGINT AS rows FROM (SELECT coalesce(unit, unit_code, 'no unit') AS unit, unit_status, table_name, "
+        "column_name, coalesce(loinc, '') AS loinc, sum(rows) AS n FROM etl.unit "
+        f"WHERE unit_status NOT IN ({known}, 'absent') GROUP BY ALL) "
+        f"GROUP BY ALL ORDER BY rows DESC, 1, 3, 4, 5 LIMIT {_WORST}"
     ).fetchall()
     return [
-        Trouble("unit", f"{unit or 'no unit'}: {status}", f"{table}.{column} {loinc}".strip(), rows)
+        Trouble("unit", f"{unit}: {status}", f"{table}.{column} {loinc}".strip(), rows)
         for unit, status, table, column, loinc, rows in found
     ]
 

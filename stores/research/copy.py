@@ -14,7 +14,8 @@ from schemas.table import Element, Table
 from stores.ddl import RESOURCE_TABLE
 from stores.research.decide import decide
 from stores.research.decision import Decision, Told, told
-from stores.research.macros import make_macros
+from stores.research.macros import let_through, make_macros
+from stores.research.words import common_words
 from stores.sql import STORED, quoted, text
 from stores.stored import stored_columns
 
@@ -57,6 +58,7 @@ def write_copy(
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {COPY}.{schema}")
     here = [table for table in tables if table.name in stored]
     _name_persons(connection, [(table.name, who) for table in here if (who := _person(table, stored[table.name]))])
+    let_through(connection, common_words(connection, here, stored, policy.least_people))
     rows: dict[str, int] = {}
     lines: list[tuple[str, Told, bool]] = []
     for table in tables:

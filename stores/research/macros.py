@@ -6,7 +6,7 @@ They live in the connection. The key stands in a variable of the session and in 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 
 import duckdb
@@ -21,16 +21,32 @@ _BLOCK = 64  # bytes of a block of SHA-256, RFC 2104
 _ID_DIGITS = 32  # hexadecimal digits of an id: 128 bits, so that no two ever meet
 _OLDEST = 90  # years before today: an earlier date tells of an age over 89 (45 CFR 164.514(b)(2)(i)(C))
 
-# Code systems of HL7 itself, each a public list; `sid` also has numbers of people (us-ssn, us-mbi), which are not.
-_PUBLIC = (
+# Code systems whose codes have a form that no name of a person has: an expression of both, joined by "|".
+_FORMED = (
+    (r"http://loinc\.org", r"(?:L[AGLPT]+)?[0-9]{1,7}-[0-9]"),
+    (r"http://snomed\.info/sct", r"[0-9]{6,18}"),
+    (r"http://www\.nlm\.nih\.gov/research/umls/rxnorm", r"[0-9]{1,8}"),
+    (r"http://hl7\.org/fhir/sid/icd-10(?:-[a-z]{2})?", r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?"),
+    (r"http://hl7\.org/fhir/sid/icd-9-cm", r"[VE]?[0-9]{2,4}(?:\.?[0-9]{1,2})?"),
+    (r"http://www\.cms\.gov/Medicare/Coding/ICD10", r"[0-9A-HJ-NP-Z]{7}"),
+    (r"http://hl7\.org/fhir/sid/cvx", r"[0-9]{1,3}"),
+    (r"http://hl7\.org/fhir/sid/ndc", r"[0-9]{4,6}-?[0-9]{3,4}-?[0-9]{1,2}"),
+    (r"http://www\.ama-assn\.org/go/cpt", r"[0-9]{4}[0-9A-Z]"),
+    (r"http://www\.cms\.gov/Medicare/Coding/HCPCSReleaseCodeSets", r"[A-Z][0-9]{4}"),
+    (r"http://www\.ada\.org/cdt", r"D[0-9]{4}"),
+    (r"http://www\.whocc\.no/atc", r"[A-Z](?:[0-9]{2}(?:[A-Z](?:[A-Z](?:[0-9]{2})?)?)?)?"),
+    (r"urn:ietf:bcp:47", r"[a-z]{2,3}(?:-[A-Z]{2})?"),
+    (r"urn:oid:2\.16\.840\.1\.113883\.6\.238", r"[0-9]{4}-[0-9]"),  # CDC race and ethnicity
+)
+# Public code systems whose codes are words. HL7's `sid` also has numbers of people (us-ssn, us-mbi): not here.
+_WORDY = (
     r"http://terminology\.hl7\.org/[A-Za-z0-9/_.-]+",
     r"http://hl7\.org/fhir/(?:us/[a-z-]+/)?(?:CodeSystem/)?[A-Za-z0-9_.-]+",
     r"http://hl7\.org/fhir/sid/(?:icd|icpc|cvx|mvx|ndc|ca-hc-din)[A-Za-z0-9_.-]*",
     r"urn:iso:std:iso:[0-9:]+",
-    r"urn:ietf:bcp:[0-9]+",
     r"https://bluebutton\.cms\.gov/resources/[A-Za-z0-9/_.-]+",
 )
-_CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+*-]{0,31}"  # no spaces, so no names of people
+_CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+*-]{0,31}"  # no spaces, so no full names of people
 _STATES = (
     "AL Alabama,AK Alaska,AZ Arizona,AR Arkansas,CA California,CO Colorado,CT Connecticut,DE Delaware,"
     "DC District of Columbia,FL Florida,GA Georgia,HI Hawaii,ID Idaho,IL Illinois,IN Indiana,IA Iowa,KS Kansas,"
@@ -48,7 +64,11 @@ _SEXES = ("F", "M", "UNK", "ASKU", "OTH")
 def make_macros(
     connection: duckdb.DuckDBPyConnection, policy: ResearchPolicy, key: bytes, today: date, units: Collection[str]
 ) -> None:
-    """Give a connection the macros for a copy. ``key`` (32 bytes) makes ids and shifts, ``units`` are understood."""
+    """Give a connection the macros for a copy. ``key`` (32 bytes) makes ids and shifts, ``units`` are understood.
+
+    Words of code systems are let through once :func:`let_through` says which.
+    """
+    let_through(connection, ())
     padded = key.ljust(_BLOCK, b"\0")
     for name, pad in (("research_inner", 0x36), ("research_outer", 0x5C)):
         connection.execute(f"SET VARIABLE {name} = ?", [bytes(byte ^ pad for byte in padded)])
@@ -59,10 +79,23 @@ def make_macros(
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {statement}")
 
 
+def let_through(connection: duckdb.DuckDBPyConnection, words: Collection[str]) -> None:
+    """Say which words of public code systems are common enough to be nobody's."""
+    connection.execute("SET VARIABLE research_words = ?::VARCHAR[]", [sorted(words)])
+
+
+def wordy() -> str:
+    """An expression for the public code systems whose codes are words."""
+    formed = re.compile("|".join(system for system, _ in _FORMED))
+    known = (re.escape(system) for system in sorted({*aliases().values()}) if not formed.fullmatch(system))
+    return "|".join((*known, *_WORDY))
+
+
 def _macros(policy: ResearchPolicy, today: date) -> Sequence[str]:
     first = f"DATE '{today.year - _OLDEST:04d}-{today:%m}-{min(today.day, 28):02d}'"
     now = f"DATE '{today.isoformat()}'"
-    public = "|".join((*map(re.escape, _systems(policy)), *_PUBLIC))
+    formed = "|".join(rf"{system}\|(?:{code})" for system, code in _FORMED)
+    public = "|".join((*(system for system, _ in _FORMED), wordy()))
     ended = f"least(coalesce(died + CASE precision WHEN 'year' THEN 365 WHEN 'month' THEN 30 ELSE 0 END, {now}), {now})"
     return (
         # HMAC-SHA256 (RFC 2104) of texts that are told apart by what they are for and their lengths
@@ -81,9 +114,12 @@ def _macros(policy: ResearchPolicy, today: date) -> Sequence[str]:
         f"research_precision(word) AS CASE WHEN word IN ({_words(_PRECISIONS)}) THEN word END",
         "research_years(number, unit) AS number * CASE unit WHEN 'mo' THEN 1 / 12.0 WHEN 'wk' THEN 7 / 365.25 "
         "WHEN 'd' THEN 1 / 365.25 WHEN 'h' THEN 1 / 8766.0 WHEN 'min' THEN 1 / 525960.0 ELSE 1 END",
-        f"research_system(system) AS CASE WHEN regexp_full_match(system, {text(public)}) THEN system END",
-        f"research_code(system, code) AS CASE WHEN regexp_full_match(system, {text(public)}) "
-        f"AND regexp_full_match(code, {text(_CODE)}) THEN code END",
+        f"research_system(system) AS CASE WHEN regexp_full_match(system, {text(public)}) "
+        f"OR system IN ({_words(('', *policy.code_systems))}) THEN system END",
+        f"research_code(system, code) AS CASE WHEN regexp_full_match(system || '|' || code, {text(formed)}) THEN code "
+        f"WHEN list_contains(getvariable('research_words'), code) AND regexp_full_match(system, {text(wordy())}) "
+        f"THEN code WHEN system IN ({_words(('', *policy.code_systems))}) AND regexp_full_match(code, {text(_CODE)}) "
+        "THEN code END",
         "research_codings(codings) AS list_filter(list_transform(codings, lambda k: {'system': "
         "research_system(k.system), 'code': research_code(k.system, k.code)}), lambda k: k.code IS NOT NULL)",
         "research_unit(unit) AS CASE WHEN map_contains(getvariable('research_units'), unit) THEN unit END",
@@ -106,14 +142,10 @@ def _shift(policy: ResearchPolicy) -> str:
     return f"(CASE WHEN {drawn} < {most} THEN {drawn} - {most} ELSE {drawn} - {most} + 1 END) * {step}"
 
 
-def _systems(policy: ResearchPolicy) -> list[str]:
-    return sorted({*aliases().values(), *policy.code_systems})
-
-
 def _states() -> list[str]:
     pairs = (one.split(" ", 1) for one in _STATES.split(","))
     return sorted(word.lower() for pair in pairs for word in pair)
 
 
-def _words(words: Collection[str]) -> str:
+def _words(words: Iterable[str]) -> str:
     return ", ".join(text(word) for word in sorted(words))

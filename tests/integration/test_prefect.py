@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -126,7 +127,8 @@ def test_flow_run_tasks_and_artifact(server: tuple[str, dict[str, str]], folder:
     names: set[object] = set()
     while time.monotonic() < deadline and len(names) < 2:
         names = {t["name"] for t in _post(api, "task_runs/filter", {})}
-    assert names == {"stage Patient.ndjson", "stage Observation.ndjson"}
+    assert len(names) == 2  # tokens: a file's name may tell whose it is
+    assert all(re.fullmatch("stage ~[0-9a-f]{16}", name) for name in names)
     told = json.dumps([runs, artifacts, _post(api, "logs/filter", {}), _post(api, "task_runs/filter", {})])
     assert CANARY not in told
     assert CANARY not in ran.stdout + ran.stderr

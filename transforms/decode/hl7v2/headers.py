@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -11,6 +12,8 @@ from transforms.decode.hl7v2.separators import Separators, separators_of
 
 _SHORTEST = 8  # MSH, the field separator and four delimiters
 _TYPE_FIELD = 9  # MSH-9
+# What a type looks like (HL7 v2.9 2.14.9.9): anything else may be what stood in a field that was shifted.
+_TYPE = r"^[A-Z][A-Z0-9]{2}(?:_[A-Z][A-Z0-9]{2})?$"
 _HEADER = r"^([^\r]*)"
 
 
@@ -42,10 +45,12 @@ def headers_of(texts: pl.Series) -> tuple[pl.DataFrame, list[Separators]]:
     told = read.join(marks, on=["field", "encoding"], how="left", maintain_order="left")
     parts = pl.col("kind").str.split(pl.col("component")).list
     first, second = (parts.get(at, null_on_oob=True).replace("", None) for at in (0, 1))
-    named = pl.concat_str(first, second, separator="_", ignore_nulls=True).replace("", None).fill_null(UNKNOWN_TYPE)
+    named = pl.concat_str(first, second, separator="_", ignore_nulls=True)
+    named = pl.when(named.str.contains(_TYPE)).then(named).otherwise(pl.lit(UNKNOWN_TYPE))
     return told.select("separators", named.alias("type")), known
 
 
 def type_of(parts: Sequence[str]) -> str:
     """The type of a message by the components of its MSH-9."""
-    return "_".join(part for part in parts[:2] if part) or UNKNOWN_TYPE
+    told = "_".join(part for part in parts[:2] if part)
+    return told if re.search(_TYPE, told) else UNKNOWN_TYPE
