@@ -53,6 +53,7 @@ bench: setup
 torture: setup
 	$(BIN)/python -m benchmarks.torture
 	$(BIN)/python -m benchmarks.outages
+	$(BIN)/python -m benchmarks.object_outages
 	$(BIN)/python -m benchmarks.consume_crashes
 
 docs: setup

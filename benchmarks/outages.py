@@ -81,7 +81,7 @@ _OUTAGES = (
 )
 
 
-def _load(url: str, mart: Path, more: list[str]) -> tuple[int, int]:
+def load_once(url: str, mart: Path, more: list[str]) -> tuple[int, int]:
     """Exit code and peak MB."""
     command = [sys.executable, "-m", "flows.cli.main", "load", url, "--mart", str(mart), "--source", "s", "--json"]
     process = subprocess.Popen([*command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -102,7 +102,7 @@ def _try(outage: Outage, files: dict[str, File], folder: Path, seconds: float) -
     with serving(files=files, clients=clients, retry_after="0") as server:
         outage.begin(server, seconds)
         while not codes or (codes[-1] != 0 and len(codes) < _MOST_RUNS):
-            code, megabytes = _load(server.url + "/fhir", mart, more)
+            code, megabytes = load_once(server.url + "/fhir", mart, more)
             codes.append(code)
             peak = max(peak, megabytes)
             if code not in (0, _LATER):

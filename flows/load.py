@@ -19,6 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.commit_unit import Read
+from flows.landing_checks import check_landings
 from flows.opening import open_session
 from flows.routed import settings_by_source, summed
 from flows.session import LoadSession
@@ -122,6 +123,8 @@ def load(
     to_fhir: str | None = None,
     routes: str | None = None,
     mapping: str | None = None,
+    encrypt: bool = False,
+    require_signed: bool = False,
     lineage: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
@@ -136,7 +139,9 @@ def load(
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
     format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what
     they become. routes: file of rules that say by their header where messages belong. mapping: file that says what the
-    columns of extracts are. lineage: file or address that OpenLineage events go to.
+    columns of extracts are. encrypt: make a new mart encrypted.
+    require_signed: refuse folders of files that no key of this mart signed. lineage: file or address that
+    OpenLineage events go to.
     """
     settings = LoadSettings(
         Path(mart),
@@ -156,6 +161,8 @@ def load(
         to_fhir=Path(to_fhir) if to_fhir else None,
         routes=read_routes(Path(routes)) if routes else None,
         mapping=read_mapping(Path(mapping)) if mapping else None,
+        encrypt=encrypt,
+        require_signed=require_signed,
         lineage=lineage,
     )
     files = FileSource(
@@ -166,6 +173,7 @@ def load(
         mapping=settings.mapping,
         objects=object_access,
     )
+    check_landings(files, settings)
     reports = []
     for one in settings_by_source(settings, deletes=bool(deletes)):
         with open_session(one) as session:
@@ -260,6 +268,8 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         str(settings.to_fhir.absolute()) if settings.to_fhir else None,
         str(Path(settings.routes.uri).absolute()) if settings.routes else None,
         str(Path(settings.mapping.uri).absolute()) if settings.mapping else None,
+        settings.encrypt,
+        settings.require_signed,
         settings.lineage,
     )
     return LoadReport.from_dict(found)

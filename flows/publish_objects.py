@@ -21,7 +21,9 @@ from schemas.table import Table
 from sources.objects.address import ObjectAddress
 from sources.objects.bucket import Listed, bucket_of
 from sources.objects.writing import ObjectWriter
-from stores.publish import MARKER, REFUSED_FILE, write_tables
+from stores.keys import Key
+from stores.publish import REFUSED_FILE, write_tables
+from stores.published import MARKER, marker_by
 
 
 class _Pointer(msgspec.Struct):
@@ -29,8 +31,15 @@ class _Pointer(msgspec.Struct):
     made_by: str = ""
 
 
-def publish_objects(connection: duckdb.DuckDBPyConnection, given: str, tables: Sequence[Table]) -> dict[str, int]:
-    """Write every table and view of schema ``main`` that has rows; rows by table. ``tables`` are the models.
+def publish_objects(
+    connection: duckdb.DuckDBPyConnection,
+    given: str,
+    tables: Sequence[Table],
+    key: Key | None = None,
+    mart: Path | None = None,
+) -> dict[str, int]:
+    """Write every table and view of schema ``main`` that has rows; rows by table. ``tables`` are the models; with
+    ``key`` the files are encrypted by this key of the keyring of ``mart``.
 
     Raises UsageError for a prefix that holds something else, and the errors of writing. One table at a time stands in a
     folder of its own on the way.
@@ -49,12 +58,12 @@ def publish_objects(connection: duckdb.DuckDBPyConnection, given: str, tables: S
     writer = ObjectWriter(address, access)
     rows: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="clinmart-publish-") as folder:
-        for path, number in write_tables(connection, Path(folder), tables):
+        for path, number in write_tables(connection, Path(folder), tables, key):
             writer.copy_in(path, f"{below}{snapshot}/{path.name}")
             path.unlink()
             if path.name != REFUSED_FILE:
                 rows[path.stem] = number
-    told = {"made_by": "clinmart publish", "snapshot": snapshot, "tables": rows}
+    told = marker_by(key, mart).as_dict() | {"snapshot": snapshot, "tables": rows}
     writer.put(below + MARKER, json.dumps(told).encode())
     kept = tuple(f"{below}{one}/" for one in (snapshot, before) if one)
     writer.delete([key for key in keys if key != below + MARKER and not key.startswith(kept)])

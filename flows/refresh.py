@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 
 from flows.accounts import receipt_name
 from flows.commit_unit import Read
 from flows.drain import Drain
+from flows.keyring import mart_at
 from flows.opening import open_session_of
 from flows.runner import read_all
 from flows.session import LoadSession
@@ -26,11 +26,10 @@ from schemas.staged import StagedChunk
 from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.manifest import Manifest
-from sources.reading import AheadReading
-from sources.source import ReadLimits
+from sources.source import Reading, ReadLimits
 from stores.load_row import save_load
-from stores.mart import Mart
 from stores.refresh import Held, Target, files_of_messages, held, left, refresh, sources_of
+from stores.sealed_path import path_of
 from stores.views import views_of
 from transforms.result import ChunkResult
 from transforms.sample import Sampling
@@ -69,7 +68,7 @@ def run_refresh(settings: LoadSettings, name: str, drain: Drain | None = None) -
 
     Raises UsageError for a name that is neither, and the errors of a load.
     """
-    mart = Mart(settings.mart, memory=settings.memory)
+    mart = mart_at(settings.mart, memory=settings.memory)
     mart.must_exist()
     with mart.connect(read_only=True, wait=settings.wait) as connection:
         target = _target(connection, name)
@@ -163,14 +162,16 @@ class RefreshSession(LoadSession):
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit = self.unit.take()
-        done = str(self.stage.folder / f"done-{len(self._done)}.parquet")
+        done = self.stage.address(f"done-{len(self._done)}.parquet")
+        verified = self.stage.verify(unit)
         try:
-            rows = refresh(connection, unit, self._target, self.report, done)
+            rows = refresh(connection, unit, self._target, self.report, done, verified)
         except duckdb.Error as error:
+            verified.must_hold()  # else the disk is not what failed
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
         self.refreshed += rows
-        if Path(done).exists():
+        if path_of(done).exists():
             self._done.append(done)
         self.stage.discard([staged.path for staged in (*unit.tables, *unit.views)])
 
@@ -214,7 +215,7 @@ class _Receipted:
     def partitions(self) -> Sequence[Partition]:
         return list(self._parts)
 
-    def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
+    def read(self, partition: Partition, *, first_line: int | None = None) -> Reading:
         return self._files.read(partition, first_line=first_line)
 
     def digest(self, partition: Partition) -> bytes:

@@ -14,6 +14,7 @@ import duckdb
 
 from flows.accounts import receipt_name
 from flows.drain import Drain
+from flows.keyring import mart_at
 from flows.runner import Watcher, run_load
 from flows.settings import LoadSettings, object_access
 from schemas.errors import ClinmartError, IntegrityError, StorageError, UsageError
@@ -88,7 +89,7 @@ def repair(
 
     Raises UsageError, LockedError or StorageError, and IntegrityError when the mart's file itself is damaged.
     """
-    mart, report, drain = Mart(path, repairing=True), Repaired(), drain or Drain()
+    mart, report, drain = mart_at(path, repairing=True), Repaired(), drain or Drain()
     mart.must_exist()
     with loader_lock(path, wait=wait):
         report.wal = _set_wal_aside(mart, wait)

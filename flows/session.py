@@ -5,8 +5,8 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import duckdb
@@ -31,6 +31,7 @@ from schemas.tables import all_tables, tables_by_type
 from sources.manifest import Manifest
 from stores.commit import commit
 from stores.exports import move_export
+from stores.keys import Keys
 from stores.load_row import save_load
 from stores.mart import Mart
 from stores.overview import table_rows
@@ -38,8 +39,7 @@ from stores.quarantine import refused_by_views
 from stores.replays import replace_line
 from stores.staging import Stage
 from stores.watermarks import settle
-from transforms.extracts import ExtractOptions
-from transforms.messages import MessageOptions
+from transforms.options import ExtractOptions, MessageOptions
 from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
@@ -57,8 +57,10 @@ class LoadSession:
         before: Before,
         preferred: Mapping[str, str],
         made: Callable[[], None],
+        keys: Keys,
     ) -> None:
         """``made`` returns when the mart is there to be opened."""
+        self.keys = keys
         self.settings = settings
         self.report = report
         self.stage = stage
@@ -159,10 +161,16 @@ class LoadSession:
         if replaces is not None and (total.read, total.duplicate) == (1, 1):
             replace_line(connection, replaces, self.report.load_id, datetime.now(UTC))
 
-    def connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """The mart, open; see :meth:`Mart.connect`."""
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The mart, open, with what is staged to be read from it; see :meth:`Mart.connect`."""
         self._made()
-        return self.mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
+        with self.mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
+            if self.stage.data_key is not None:
+                from stores.sealed_files import let_read  # noqa: PLC0415 - fsspec is for encrypted marts alone
+
+                let_read(connection, self.stage.data_key)
+            yield connection
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Commit what was added, unless a strict load must not."""
@@ -170,13 +178,16 @@ class LoadSession:
         unit.replaces, unit.mapping = self._replaces, self._mapping
         if unit.is_empty or self._is_barred(unit):
             return
+        verified = self.stage.verify(unit)
         if self.settings.to_fhir is not None:
             place_fhir(unit.fhir, self.settings.to_fhir, self.report.load_id)
+            verified = verified.without(path for _, path in unit.fhir)
         began = time.monotonic()
         try:
             with signals.span("clinmart.commit", source=self.report.source, receipts=len(unit.receipts)):
-                made = commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
+                made = commit(connection, unit, self.report, self._tables, self.settings.crosswalk, verified)
         except duckdb.Error as error:
+            verified.must_hold()  # else the disk is not what failed
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
         tell_commit(self.report.source, made.counts)

@@ -58,6 +58,8 @@ class LoadSettings:
     late_policy: LatePolicy = LatePolicy.MERGE
     lateness: timedelta = timedelta(0)  # how far behind the newest row of its type a row may be without being late
     preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
+    encrypt: bool = False  # a mart that is made now
+    require_signed: bool = False  # refuse folders without signatures
     lineage: str | None = None  # file or address that events of OpenLineage go to
     replaces: str | None = None  # quarantine_id, or its beginning, of the line that the only line to load corrects
 

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from schemas import signals
 from schemas.crosswalk import Crosswalk
@@ -22,15 +23,17 @@ from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
-from transforms.decode.extract.fields import FieldReader
 from transforms.decode.fhir import Decoder
-from transforms.documents import transform_documents
-from transforms.extracts import ExtractOptions, transform_extracts
-from transforms.messages import MessageOptions, refuse_message, transform_messages
+from transforms.options import ExtractOptions, MessageOptions
 from transforms.partition import Tools, refuse_oversized, transform_together
 from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
 from transforms.units.harmonise import Harmoniser
+
+# Steps of a format are imported when a file of it comes: to have all at hand costs a small load a tenth of its time.
+# ruff: noqa: PLC0415
+if TYPE_CHECKING:
+    from transforms.decode.extract.fields import FieldReader
 
 Placed = Callable[[Sequence[Rejection]], list[Rejection]]
 
@@ -105,10 +108,16 @@ class Worker:
     def _transformed(self, chunks: Sequence[Chunk], form: Format, as_of: datetime) -> ChunkResult:
         with signals.span("clinmart.transform"):
             if form is Format.EXTRACT and self.extracts is not None:
+                from transforms.extracts import transform_extracts
+
                 return transform_extracts(chunks, self._tools(), self._fields(), as_of, self.extracts)
             if form is Format.CCDA:
+                from transforms.documents import transform_documents
+
                 return transform_documents(chunks, self._tools(), as_of, self.messages)
             if form is Format.HL7V2:
+                from transforms.messages import transform_messages
+
                 return transform_messages(chunks, self._tools(), as_of, self.messages)
             return transform_together(chunks, self._tools(), as_of)
 
@@ -127,6 +136,8 @@ class Worker:
 
     def refuse(self, message: Chunk, as_of: datetime) -> StagedChunk:
         """Stage a message that cannot be taken apart as one that is refused."""
+        from transforms.messages import refuse_message
+
         return self._staged(refuse_message(message), as_of)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
@@ -137,7 +148,7 @@ class Worker:
 
     def _written(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         tables = [staged for name, rows in result.rows for staged in self.stage.write_tables({name: rows})]
-        return StagedChunk(
+        chunk = StagedChunk(
             tables=self.stage.write_tables(result.tables) + tables + self.stage.write_patches(result.patches),
             deletes=self.stage.write_deletes(result.deletes),
             views=self.stage.write_views(result.views),
@@ -157,10 +168,13 @@ class Worker:
             late=dict(result.late),
             latest=result.latest,
         )
+        return self.stage.sign(chunk)
 
     def _fields(self) -> FieldReader:
         reader: FieldReader | None = getattr(self._local, "fields", None)
         if reader is None:
+            from transforms.decode.extract.fields import FieldReader
+
             reader = self._local.fields = FieldReader()
         return reader
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.errors import UsageError
+from schemas.errors import ChangedError, UsageError
 from schemas.formats import Format
 from schemas.mapping.mapping import Mapping
 from schemas.records import Partition
@@ -21,8 +21,9 @@ from sources.manifest import Manifest, TransactionTimes
 from sources.objects.address import is_object
 from sources.passes import Pass, partition_digest, plan
 from sources.reading import AheadReading
-from sources.source import ReadLimits
+from sources.source import Reading, ReadLimits
 from sources.stored import StoredFile, local_file
+from sources.verified import Promises, VerifiedReading
 
 if TYPE_CHECKING:  # a load of files need not wait for what only object stores take
     from sources.objects.access import ObjectAccess
@@ -57,11 +58,14 @@ class FileSource:
         given: Format = Format.AUTO,
         mapping: Mapping | None = None,
         objects: Callable[[], ObjectAccess] | None = None,
+        promises: Promises | None = None,
     ) -> None:
         """``given``: what all inputs hold. ``deletes``: files of deletes, which are Bundles or a table of
         ``resource_type,id[,last_updated]``. ``mapping`` says how extracts are written, and which files of folders are.
-        ``objects`` tells how object stores are reached; it is asked when there is an object.
+        ``objects`` tells how object stores are reached; it is asked when there is an object. ``promises``: what files
+        must be, else reading them ends in an IntegrityError.
         """
+        self.promises = promises
         if (given is Format.EXTRACT) != (mapping is not None):
             raise UsageError("--format extract and --mapping go together: `clinmart map init FILE` drafts a mapping")
         self._inputs = tuple(inputs)
@@ -93,11 +97,13 @@ class FileSource:
             return True
         return self._mapping is not None or format_of_name(uri) is self._given
 
-    def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
+    def read(self, partition: Partition, *, first_line: int | None = None) -> Reading:
         """Start a pass; ``first_line`` numbers the first line of a byte range when the caller knows it."""
         file = self._file(partition.uri, partition.etag)
-        run = Pass(file, partition, self._limits, self._numbers, first_line)
-        return AheadReading(run)
+        reading = AheadReading(Pass(file, partition, self._limits, self._numbers, first_line))
+        if self.promises is None or self.promises.of(partition.uri) is None:
+            return reading
+        return VerifiedReading(reading, partition, self.promises)
 
     def expect(self, partitions: Iterable[Partition]) -> None:
         """Begin to bring small objects that will be read next; see :class:`sources.expecting.Expecting`."""
@@ -119,6 +125,11 @@ class FileSource:
         return self._times[folder].of(partition.uri)
 
     @property
+    def uris(self) -> Sequence[str]:
+        """The absolute paths of all files among the inputs, those of deletes last."""
+        return (*self._select().files, *self._select().deletes)
+
+    @property
     def manifests(self) -> Sequence[Manifest]:
         """The ``$export`` manifests among the inputs."""
         return self._select().manifests
@@ -127,6 +138,15 @@ class FileSource:
     def ignored(self) -> Sequence[str]:
         """Paths in the folders that are not loaded: other names, manifests and files of errors."""
         return self._select().ignored
+
+    def content(self, uri: str) -> bytes | None:
+        """All bytes of a small object; None when it is not there. Raises as :meth:`digest`."""
+        try:
+            file = self._file(uri)
+        except ChangedError:
+            return None
+        with file.open() as raw:
+            return raw.read()
 
     def size(self, uri: str) -> int:
         """The size of a file or an object in bytes. Raises OSError, or as :meth:`digest`, when it is not there."""

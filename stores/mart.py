@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,18 +15,29 @@ from uuid import uuid4
 
 import duckdb
 
-from schemas.errors import ClinmartError, IntegrityError, LockedError, StorageError, UsageError
+from schemas.errors import LockedError, StorageError, UsageError
 from schemas.table import Table
 from stores.commits import note_commits, refuse_loss
+from stores.database import (
+    ATTACHED,
+    BUNDLED,
+    Config,
+    has_openssl,
+    is_encrypted,
+    open_encrypted,
+    open_plain,
+)
 from stores.ddl import MART_VERSION
 from stores.heard import Heard
 from stores.identity import mart_version
+from stores.keys import Keys, open_keys
 from stores.layout import fingerprint, layout
+from stores.mart_faults import damaged, foreign, is_damage, other_layout, unusable
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
 from stores.mould import Mould
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH
 from stores.stored import obstacle, stored_columns
-from stores.tail import Committed, Tail, sync_folder
+from stores.tail import Tail, sync_folder
 
 _LOG = logging.getLogger(__name__)
 _HOLDER = re.compile(r"PID (\d+)")
@@ -56,11 +67,16 @@ class Mart:
         repairing: bool = False,
         moulds: Path | None = None,
         checkpoint: str | None = None,
+        keys: Callable[[], Keys] | None = None,
+        encrypt: bool = False,
     ) -> None:
         """``moulds``: the folder of the empty mart that a new one is copied from. ``checkpoint``: the size of the log
-        at which DuckDB brings it into the file, during which nothing else is committed.
+        at which DuckDB brings it into the file, during which nothing else is committed. ``keys`` opens the keyring, and
+        is called for an encrypted mart alone; None: the one beside the mart. ``encrypt``: a mart that is made now.
         """
         self.path = path
+        self._keys = keys or (lambda: open_keys(None, path))
+        self._encrypt = encrypt
         self._moulds = moulds
         self.tail = Tail(path)
         self.heard = Heard(path)
@@ -70,7 +86,7 @@ class Mart:
         self._shared: duckdb.DuckDBPyConnection | None = None  # open while any thread has the mart open
         self._shared_to_read = False
         self._sharing = 0
-        self._config: dict[str, str | bool | int | float | list[str]] = {
+        self._config: Config = {
             "memory_limit": memory,
             "temp_directory": str(path.with_name(path.name + ".tmp")),
             # Hospitals have no way out, and nothing may phone out by itself.
@@ -97,7 +113,7 @@ class Mart:
                 pass
         with self._opened(read_only, deadline) as connection:
             if read_only and mart_version(connection) is None:
-                raise self._foreign()
+                raise foreign(self.path)
             yield connection
 
     @contextmanager
@@ -105,6 +121,8 @@ class Mart:
         connection = self._cursor(read_only, deadline)
         try:
             connection.execute(_SETTINGS)
+            if self.is_encrypted:
+                connection.execute(f"USE {ATTACHED}")
             if not self._repairing:
                 refuse_loss(connection, self.tail, self.path)
                 self.heard.refuse_loss(connection)
@@ -112,8 +130,8 @@ class Mart:
         except _DISK as error:
             raise StorageError(f"the mart {self.path} cannot be read or written: {_first_line(error)}") from error
         except duckdb.Error as error:
-            if "Corrupt" in str(error):
-                raise self._damaged() from error
+            if is_damage(str(error)):
+                raise damaged(self.path) from error
             raise
         finally:
             connection.close()
@@ -138,6 +156,11 @@ class Mart:
                 shared.close()
 
     @property
+    def is_encrypted(self) -> bool:
+        """Whether the mart is encrypted, or will be once it is made."""
+        return is_encrypted(self.path) if self.path.exists() else self._encrypt
+
+    @property
     def wal(self) -> Path:
         """DuckDB's write-ahead log, which is there while the mart is written to and after a crash."""
         return self.path.with_name(self.path.name + ".wal")
@@ -154,6 +177,8 @@ class Mart:
         if not self.path.exists():
             self._make(tables)
             return
+        if self._encrypt and not self.is_encrypted:
+            raise UsageError(f"the mart {self.path} is there and not encrypted: --encrypt is for a new mart, name one")
         with self.connect(wait=wait) as connection:
             found = mart_version(connection)
             models = fingerprint(tables)
@@ -162,9 +187,9 @@ class Mart:
                     self._show_anew(connection, tables, models)
                 return
             if found is not None:
-                raise self._other(f"has layout {found}, this clinmart needs {MART_VERSION}")
+                raise other_layout(self.path, f"has layout {found}, this clinmart needs {MART_VERSION}")
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
-                raise self._foreign()
+                raise foreign(self.path)
             connection.execute("BEGIN TRANSACTION")
             _lay_out(connection, tables)
             _name(connection, models)
@@ -175,12 +200,14 @@ class Mart:
 
         What a crash left of an earlier one's log would be read into the new one; it is kept under another name.
         """
-        fresh = Mart(self.path.with_name(self.path.name + ".new"), repairing=True)
+        aside = self.path.with_name(self.path.name + ".new")
+        fresh = Mart(aside, repairing=True, keys=self._keys, encrypt=self._encrypt)
         try:
             for left in (fresh.path, fresh.wal):
                 left.unlink(missing_ok=True)
             models = fingerprint(tables)
-            mould = Mould(self._moulds, f"{MART_VERSION}-{models}-{duckdb.__version__}")
+            # An encrypted mart is no copy of another: its key is its own.
+            mould = Mould(None if self._encrypt else self._moulds, f"{MART_VERSION}-{models}-{duckdb.__version__}")
             if not mould.pour(fresh.path):
                 with fresh.connect() as connection:
                     _lay_out(connection, tables)
@@ -189,6 +216,9 @@ class Mart:
             with fresh.connect() as connection:
                 _name(connection, models)
                 connection.execute("CHECKPOINT")
+                if self._encrypt and not has_openssl(connection):
+                    _LOG.warning("%s", BUNDLED)
+            fresh.path.chmod(0o600)
             if self.wal.exists():
                 self.wal.rename(self.wal_aside())
             fresh.path.rename(self.path)
@@ -205,7 +235,7 @@ class Mart:
         stored = stored_columns(connection, (STORED, STORED_HISTORY, STORED_PATCH, BOOKKEEPING_SCHEMA))
         changes = retyped(tables, stored)
         if (other := obstacle(connection, tables) or lost(connection, changes)) is not None:
-            raise self._other(other)
+            raise other_layout(self.path, other)
         connection.execute("BEGIN TRANSACTION")
         done = migrate(connection, changes, stored)
         for statement in layout(tables, stored):
@@ -228,11 +258,13 @@ class Mart:
     def _open(self, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+                if self.is_encrypted:
+                    return open_encrypted(self.path, self._config, self._keys(), read_only=read_only)
+                return open_plain(self.path, self._config, read_only=read_only)
             except duckdb.IOException as error:
                 said = str(error)
                 if "lock" not in said.lower():
-                    raise self._unusable(said) from error
+                    raise unusable(self.path, self.tail, said) from error
                 if time.monotonic() >= deadline:
                     holder = _HOLDER.search(said)
                     who = f"process {holder[1]}" if holder else "another process"
@@ -241,34 +273,7 @@ class Mart:
                     ) from error
                 time.sleep(0.1)
             except duckdb.Error as error:
-                raise self._unusable(str(error)) from error
-
-    def _other(self, what: str) -> UsageError:
-        return UsageError(f"the mart {self.path} {what}: load into a new mart, or use the clinmart that made it")
-
-    def _foreign(self) -> UsageError:
-        return UsageError(f"{self.path} is a DuckDB database but not a mart of clinmart: name another file")
-
-    def _unusable(self, said: str) -> ClinmartError:
-        if "not a valid DuckDB database" in said or self.path.is_dir():
-            if not self.path.is_dir() and any(isinstance(entry, Committed) for entry in self.tail.read()):
-                return self._damaged()
-            what = "a folder" if self.path.is_dir() else "not a DuckDB file"
-            return UsageError(f"{self.path} is {what}, so it is no mart: name another file")
-        if "WAL" in said:
-            return IntegrityError(
-                f"the log of the mart {self.path} is damaged, and what was committed in it cannot be read: "
-                f"run clinmart repair --mart {self.path}"
-            )
-        if "Corrupt" in said:
-            return self._damaged()
-        return StorageError(f"the mart {self.path} cannot be opened: {said.splitlines()[0]}")
-
-    def _damaged(self) -> IntegrityError:
-        return IntegrityError(
-            f"the file of the mart {self.path} is damaged: put a copy of it back, then run clinmart repair "
-            f"--mart {self.path} for what was loaded since"
-        )
+                raise unusable(self.path, self.tail, str(error)) from error
 
 
 def _lay_out(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:

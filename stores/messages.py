@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import polars as pl
 
+from schemas.arrow import Streamed
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
 from schemas.records import LoadReport
@@ -57,7 +58,7 @@ def kept_before(
 ) -> dict[tuple[str, str, str], Known]:
     """Those messages of a source that the mart has, by key."""
     frame = pl.DataFrame(list(keys), schema=dict.fromkeys(_KEY, pl.String), orient="row")
-    connection.register(_CAME, frame.to_arrow())
+    connection.register(_CAME, Streamed(frame))
     try:
         found = connection.execute(
             f'SELECT {", ".join(_KEY)}, sha256, reason FROM etl.message SEMI JOIN "{_CAME}" '
@@ -90,7 +91,7 @@ def keep(connection: duckdb.DuckDBPyConnection, source: str, load_id: str, messa
         for message in messages
     ]
     schema = {column.name: polars_dtype(column.dtype) for column in BOOKKEEPING["message"]}
-    connection.register(_CAME, pl.DataFrame(rows, schema=schema).to_arrow())
+    connection.register(_CAME, Streamed(pl.DataFrame(rows, schema=schema)))
     try:
         connection.execute(f'INSERT INTO etl.message BY NAME SELECT * FROM "{_CAME}"')
     finally:

@@ -29,8 +29,8 @@ from transforms.decode.fhir import TypeBatch
 from transforms.decode.hl7v2.fhir_json import resource_lines
 from transforms.decode.lines import Lines, split_lines
 from transforms.findings import findings_frame, notes_frame
-from transforms.messages import MessageOptions
 from transforms.normalise import Meaning, normalise, notes_of
+from transforms.options import MessageOptions
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without

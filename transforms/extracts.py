@@ -28,30 +28,13 @@ from transforms.decode.extract.rows import Rows, rows_of
 from transforms.decode.hl7v2.content import content_hashes
 from transforms.findings import notes_frame
 from transforms.normalise import Meaning, normalise, notes_of
+from transforms.options import ExtractOptions
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
 from transforms.times import bracketed_times
 
 RECORD = "Record"  # the name under which lines of extracts are counted
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractOptions:
-    """How extracts are read. ``zone`` is that of local times which the mapping leaves open; ``fhir``: rows are also
-    wanted as FHIR JSON. ``versions`` are pairs of an entry's name and its number: at the same time rows of a changed
-    mapping are the newer.
-    """
-
-    mapping: Mapping
-    zone: str | None = None
-    fhir: bool = False
-    versions: tuple[tuple[str, int], ...] = ()
-
-    def version(self, entry: Entry) -> str | None:
-        """The version of the rows of an entry; None while its mapping is the first."""
-        number = dict(self.versions).get(entry.name, 1)
-        return str(number) if number > 1 else None
 
 
 def transform_extracts(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
 
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
-from schemas.routes import Routes
 from schemas.table import INVALID, NOTE
 from transforms.alike import Alike
 from transforms.check import check
@@ -31,6 +30,7 @@ from transforms.decode.hl7v2.segments import Segments, segments_of
 from transforms.elements import columns_of_elements
 from transforms.findings import findings_frame, notes_frame
 from transforms.normalise import Meaning, notes_of
+from transforms.options import MessageOptions
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without, without_repeats
@@ -39,25 +39,6 @@ from transforms.times import hl7v2_times
 _INSTANT = pl.Datetime("us", "UTC")
 _JSON = ("extension", "modifier_extension")  # columns of JSON that are made of structs
 CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
-
-
-@dataclass(frozen=True, slots=True)
-class MessageOptions:
-    """How messages are read that do not say it themselves: codec of their texts, IANA zone of their times. ``fhir``:
-    rows are also wanted as FHIR JSON. ``routes`` says what becomes of each message; then only those of ``source`` are
-    taken (None: all).
-    """
-
-    charset: str | None = None
-    zone: str | None = None
-    fhir: bool = False
-    routes: Routes | None = None
-    source: str | None = None
-
-    @property
-    def takes_rubbish(self) -> bool:
-        """False when bytes that are no message are another source's: that of the load."""
-        return self.routes is None or self.source in (None, self.routes.source)
 
 
 def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, options: MessageOptions) -> ChunkResult:

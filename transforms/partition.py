@@ -101,8 +101,8 @@ class _Work:
         """How many of these rows came from each chunk."""
         if len(self.firsts) == 1:
             return [len(rows)]
-        bounds = [rows.search_sorted(first, side="left") for first in self.firsts[1:]]
-        edges = [0, *bounds, len(rows)]
+        bounds = rows.search_sorted(pl.Series(self.firsts[1:], dtype=rows.dtype), side="left")
+        edges = [0, *bounds.to_list(), len(rows)]
         return [after - before for before, after in itertools.pairwise(edges)]
 
 

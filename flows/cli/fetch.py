@@ -50,14 +50,16 @@ def fetch(
     """Fetch a Bulk Data export ($export) into a folder that `clinmart load` reads.
 
     Whatever interrupts it, the same command goes on where it stopped, with the same export. Exit 75: something is
-    missing, the same command may get it later.
+    missing, the same command may get it later. With --keys or CLINMART_KEYS what lands is signed.
     """
     from flows.cli.instant import instant
     from flows.drain import draining
     from flows.export_settings import Credentials, ExportSettings, level_named
     from flows.fetch import DrainedError, run_fetch
+    from flows.keyring import keys_told
     from flows.load_far import shortfall
     from sources.objects.address import is_object
+    from stores.keys import open_keys
 
     far_out = is_object(out)
     if far_out != (landing is not None):
@@ -85,9 +87,10 @@ def fetch(
         counts=not ignore_counts,
     )
     began = time.monotonic()
+    signing = open_keys(keys_told(), folder, create=True) if keys_told() else None
     with draining(10.0) as drain:
         try:
-            fetched = run_fetch(settings, folder, far.saying(quiet=as_json), drain)
+            fetched = run_fetch(settings, folder, far.saying(quiet=as_json), drain, keys=signing)
         except DrainedError:
             typer.echo("clinmart: drained: the same command again goes on where this one stopped", err=True)
             raise SystemExit(EXIT_DRAINED) from None

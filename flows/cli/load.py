@@ -98,6 +98,12 @@ def load(
     strict: Annotated[
         bool, typer.Option("--strict", help="Load all or nothing: one refused line rolls everything back.")
     ] = False,
+    require_signed: Annotated[
+        bool, typer.Option("--require-signed", help="Refuse folders of files that no key of this mart signed.")
+    ] = False,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Make a new mart encrypted, by a key of its keyring; see clinmart key.")
+    ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
     grace: Annotated[
         float, typer.Option(help="Seconds that a load has to commit what it read after SIGTERM or Ctrl-C.")
@@ -165,6 +171,8 @@ def load(
         to_fhir=to_fhir,
         sampling=Sampling(sample),
         strict=strict,
+        encrypt=encrypt,
+        require_signed=require_signed,
         wait=wait,
         jobs=jobs,
         preferred_units=preferred_units,
@@ -212,6 +220,7 @@ def load(
     else:
         from flows.cli.progress import watching
         from flows.drain import draining
+        from flows.landing_checks import check_landings
         from flows.routed import load_each
         from sources.files import FileSource
 
@@ -224,6 +233,7 @@ def load(
                 mapping=settings.mapping,
                 objects=object_access,
             )
+            check_landings(source_files, settings)
             report = load_each(source_files, settings, watch, drain, deletes=bool(deletes))
     if as_json:
         typer.echo(json.dumps(report.as_dict() | extra))

@@ -17,7 +17,9 @@ from sources.bulk_export.landed import Landed
 from sources.bulk_export.landing import write_landing
 from sources.bulk_export.poll import GoneError, Pages, forget, kick_off, listing_of, wait_for_pages
 from sources.bulk_export.request import ExportRequest
+from sources.bulk_export.seals import Seals
 from sources.http import Caller, RefusedError
+from sources.manifest import SUMS_NAME
 from sources.pace import Deadline
 
 _SERVER_ERROR = 500
@@ -71,6 +73,7 @@ class Export:
     say: Callable[[str], None] = lambda _: None
     listed: Callable[[Listing, Job], None] = lambda *_: None
     arrived: Callable[[Landed], None] = lambda _: None
+    seals: Seals | None = None  # signs what lands
     _listing: Listing | None = None
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -90,7 +93,9 @@ class Export:
             fetched = await self._download(job, listing)
             if not fetched.missing and not job.landed:
                 asked = {"request": job.request, "scope": job.scope, "since": job.since}
-                write_landing(self.folder, listing, fetched.files, asked)
+                manifest = write_landing(self.folder, listing, fetched.files, asked)
+                if self.seals is not None:
+                    self.seals.close([manifest, self.folder / SUMS_NAME])
                 job.landed = True
                 write_job(self.folder, job)
                 await self._forget(job)
@@ -165,6 +170,8 @@ class Export:
         for path in self.folder.iterdir():
             if path.suffix in (".ndjson", ".gz", ".part", ".note"):
                 path.unlink()
+        if self.seals is not None:
+            self.seals.restart()
 
     def _start_anew(self, job: Job) -> None:
         """Forget the export, so that the next process starts another."""
@@ -177,7 +184,7 @@ class Export:
 
     async def _download(self, job: Job, listing: Listing) -> Fetched:
         fetched = Fetched(self.folder, listing.transaction_time)
-        download = Download(self.caller, self.folder, listing.tokens, self.deadline)
+        download = Download(self.caller, self.folder, listing.tokens, self.deadline, self.seals)
 
         async def one(file: Listed) -> None:
             try:

@@ -36,7 +36,7 @@ def test_units_do_not_matter(tmp_path: Path) -> None:
         total = report.total()
         assert (total.read, total.applied + total.superseded + total.duplicate) == (12, 12)
         marts.append(contents(folder / "m"))
-        assert sorted(p.name for p in folder.iterdir()) == ["m", "m.lock", "m.tail"]
+        assert sorted(p.name for p in folder.iterdir()) == ["m", "m.keys", "m.lock", "m.tail"]
         assert query(folder / "m", "SELECT count(*) FROM etl.receipt") == [(6,)]
     assert marts[0] == marts[1] == marts[2]
     assert len(marts[0]["main.medication"]) == 7
@@ -60,7 +60,7 @@ def test_failed_commit_keeps_the_earlier_ones(tmp_path: Path, monkeypatch: pytes
     assert "a value" not in str(caught.value)
     assert query(tmp_path / "m", "SELECT count(*) FROM etl.receipt") == [(2,)]
     assert query(tmp_path / "m", "SELECT count(*) FROM medication") == [(3,)]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m.lock", "m.tail"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m.keys", "m.lock", "m.tail"]
     report = run_load(MemorySource(FILES), settings)
     assert report.total().duplicate >= 4
     assert query(tmp_path / "m", "SELECT count(*) FROM etl.receipt") == [(6,)]
@@ -99,4 +99,4 @@ def test_mart_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Mart, "prepare", broken)
     with pytest.raises(StorageError, match="no room for it"):
         run_load(MemorySource(FILES), _settings(tmp_path))
-    assert [p.name for p in tmp_path.iterdir()] == ["m.lock"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.keys", "m.lock"]

@@ -12,11 +12,15 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
+from flows.runner import run_load
+from flows.settings import LoadSettings
 from schemas.errors import IntegrityError, StorageError, TryAgainError, UsageError
+from sources.memory import MemorySource
 from stores.keys import Purpose, default_keyring, open_keys
+from tests.flows.inputs import medication, query
 
 pytestmark = pytest.mark.integration
-_ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-central-1"}
+_ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,6 @@ def kms() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**_ACCESS, "AWS_ENDPOINT_URL_KMS": f"http://{host}:{port}"}.items():
             patch.setenv(name, value)
-        patch.setenv("AWS_DEFAULT_REGION", _ACCESS["AWS_REGION"])
         yield botocore.session.get_session().create_client("kms")
     server.stop()
 
@@ -74,14 +77,16 @@ def test_a_secret_is_bound_to_its_id_and_to_its_kms_key(kms: Any, key: str, mart
 
 
 def test_nothing_is_signed_while_kms_is_down(kms: Any, key: str, mart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a new keyring nor an old one gives a key: try again later."""
+    """Neither a new keyring nor an old one gives a key, and nothing unsigned is loaded: try again later."""
     open_keys(f"kms:{key}", mart, create=True)
     with socket.create_server(("127.0.0.1", 0)) as freed:
         port = freed.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://127.0.0.1:{port}")
     monkeypatch.setattr("stores.keys.kms._RETRIES", {"mode": "standard", "total_max_attempts": 1})
-    with pytest.raises(TryAgainError, match="KMS is not reachable"):
-        open_keys(None, mart).mac(Purpose.SIGN, b"chunk")
+    with pytest.raises(TryAgainError, match="KMS is not reachable") as told:
+        run_load(MemorySource({"a.ndjson": medication("a") + b"\n"}), LoadSettings(mart, "s"))
+    assert told.value.exit_code == 75
+    assert query(mart, "SELECT count(*) FROM medication") == [(0,)]
     other = mart.with_name("other.duckdb")
     with pytest.raises(TryAgainError, match="KMS is not reachable"):
         open_keys(f"kms:{key}", other, create=True)
@@ -96,7 +101,6 @@ def test_what_kms_refuses_says_what_to_do(kms: Any, mart: Path, monkeypatch: pyt
         open_keys("kms:", mart, create=True)
     for name in _ACCESS:
         monkeypatch.delenv(name)
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
@@ -123,6 +127,9 @@ def test_errors_of_kms_have_their_exit_codes(
     """By the code that KMS answers with; its text, which may name what was sent, is not told."""
 
     class Refusing:
+        def __init__(self, key: str) -> None:
+            assert key == "alias/mart"
+
         def generate_data_key(self, **_: object) -> None:
             raise ClientError({"Error": {"Code": code, "Message": "secret"}}, "GenerateDataKey")
 
