@@ -26,6 +26,7 @@ from tests.objects.store import Environ, Fault, Store, cut, error, is_read, lyin
 
 _MOST_RUNS = 12
 _LATER = 75
+_GIVEN_UP = 4  # requests that a reader began ahead and gave up, on which the store may still be at work
 _BIG = "in/Observation.000.ndjson"
 
 
@@ -107,7 +108,7 @@ def _try(
             peak = max(peak, megabytes)
             if code not in (0, _LATER):
                 wrong.append(f"exit {code}")
-        if store.most > PACE.concurrency:
+        if store.most > PACE.concurrency + _GIVEN_UP:
             wrong.append(f"{store.most} requests at once")
         return codes, peak, store.most, wrong
 

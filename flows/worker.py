@@ -18,6 +18,7 @@ from schemas.lateness import Lateness
 from schemas.records import Chunk, ChunkKind, OversizedLine, Rejection
 from schemas.signals import REFUSED
 from schemas.staged import StagedChunk, together
+from schemas.suppression import Suppression
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
@@ -25,9 +26,10 @@ from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
 from transforms.decode.fhir import Decoder
 from transforms.options import ExtractOptions, MessageOptions
-from transforms.partition import Tools, refuse_oversized, transform_together
+from transforms.partition import Tools, refuse_oversized, suppress_line, transform_together
 from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
+from transforms.suppress import is_theirs
 from transforms.units.harmonise import Harmoniser
 
 # Steps of a format are imported when a file of it comes: to have all at hand costs a small load a tenth of its time.
@@ -64,6 +66,7 @@ class Worker:
         crosswalk: Crosswalk | None = None,
         messages: MessageOptions | None = None,
         extracts: ExtractOptions | None = None,
+        suppression: Suppression | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -74,6 +77,7 @@ class Worker:
         self.crosswalk = crosswalk
         self.messages = messages or MessageOptions()
         self.extracts = extracts
+        self.suppression = suppression
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._lateness = lateness
@@ -91,6 +95,8 @@ class Worker:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
             taken = refuse_oversized(item) if self.messages.takes_rubbish else ChunkResult(parts=[{}])
+            if taken.rejections and is_theirs(self.suppression, item.head):
+                taken = suppress_line()
             return self._staged(taken, as_of)
         return self.run_together([item], as_of)
 
@@ -135,7 +141,11 @@ class Worker:
         return self._transformed(chunks, Format.HL7V2, as_of).rejections
 
     def refuse(self, message: Chunk, as_of: datetime) -> StagedChunk:
-        """Stage a message that cannot be taken apart as one that is refused."""
+        """Stage a message that cannot be taken apart as one that is refused, unless it is about somebody who was
+        erased.
+        """
+        if is_theirs(self.suppression, message.data):
+            return self._staged(suppress_line(message=True), as_of)
         from transforms.messages import refuse_message
 
         return self._staged(refuse_message(message), as_of)
@@ -184,5 +194,7 @@ class Worker:
             sampler = Sampler(self.sampling, self._displays)
             decoder = Decoder(self._tables, self._views)
             harmoniser = Harmoniser(self.preferred)
-            tools = self._local.tools = Tools(decoder, sampler, harmoniser, self._lateness, targets=self._targets)
+            targets, gone = self._targets, self.suppression
+            tools = Tools(decoder, sampler, harmoniser, self._lateness, targets=targets, suppression=gone)
+            self._local.tools = tools
         return tools

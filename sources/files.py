@@ -107,9 +107,7 @@ class FileSource:
 
     def expect(self, partitions: Iterable[Partition]) -> None:
         """Begin to bring small objects that will be read next; see :class:`sources.expecting.Expecting`."""
-        far = [partition for partition in partitions if partition.etag is not None]
-        if far:
-            self._far().expect(far)
+        self._far().expect(partition for partition in partitions if partition.etag is not None)
 
     def digest(self, partition: Partition) -> bytes:
         """SHA-256 of the partition's bytes on disk. Blocks; about 1.8 GB/s."""

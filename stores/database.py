@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from schemas.errors import UsageError
-from stores.keys import Keys, Purpose
+from stores.keys import Key, Keys, Purpose
 from stores.sql import text
 
 Config = dict[str, str | bool | int | float | list[str]]
@@ -100,11 +100,21 @@ def _config(config: Config) -> Config:
     return {name: value for name, value in config.items() if name != "memory_limit"} | {"temp_directory": ""}
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, secret: str, read_only: bool) -> None:
+def attach_another(connection: duckdb.DuckDBPyConnection, path: Path, name: str, key: Key | None) -> None:
+    """Attach a second database, made now, by this name; encrypted by ``key``, if any. Raises what DuckDB raises,
+    without the key in its words.
+    """
+    if key is None:
+        connection.execute(f"ATTACH {text(str(path))} AS {name}")
+    else:
+        _attach(connection, path, key.secret.hex(), False, name)
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, path: Path, secret: str, read_only: bool, name: str = ATTACHED
+) -> None:
     mode = "READ_ONLY, " if read_only else ""
     try:
-        connection.execute(
-            f"ATTACH IF NOT EXISTS {text(str(path))} AS {ATTACHED} ({mode}ENCRYPTION_KEY {text(secret)})"
-        )
+        connection.execute(f"ATTACH IF NOT EXISTS {text(str(path))} AS {name} ({mode}ENCRYPTION_KEY {text(secret)})")
     except duckdb.Error as error:
         raise type(error)(re.sub(r"(?i)'?[0-9a-f]{64}'?", "the key", str(error))) from None

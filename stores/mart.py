@@ -22,6 +22,7 @@ from stores.database import (
     ATTACHED,
     BUNDLED,
     Config,
+    attach_another,
     has_openssl,
     is_encrypted,
     open_encrypted,
@@ -30,7 +31,7 @@ from stores.database import (
 from stores.ddl import MART_VERSION
 from stores.heard import Heard
 from stores.identity import mart_version
-from stores.keys import Keys, open_keys
+from stores.keys import Key, Keys, Purpose, open_keys
 from stores.layout import fingerprint, layout
 from stores.mart_faults import damaged, foreign, is_damage, other_layout, unusable
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
@@ -159,6 +160,14 @@ class Mart:
     def is_encrypted(self) -> bool:
         """Whether the mart is encrypted, or will be once it is made."""
         return is_encrypted(self.path) if self.path.exists() else self._encrypt
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+        """Attach a new database beside this one, encrypted as it is, by the newest key."""
+        attach_another(connection, path, name, self.database_key())
+
+    def database_key(self) -> Key | None:
+        """The key that new files of the mart are encrypted by; None where it is not encrypted."""
+        return self._keys().current(Purpose.DATABASE) if self.is_encrypted else None
 
     @property
     def wal(self) -> Path:

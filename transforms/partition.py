@@ -16,7 +16,8 @@ import polars as pl
 from schemas.lateness import Lateness
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, OversizedLine, Rejection
+from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, OversizedLine, Rejection
+from schemas.suppression import Suppression
 from schemas.table import INVALID, NOTE, TIMELESS
 from transforms.check import Failure, check
 from transforms.codes.coder import Coder
@@ -33,9 +34,11 @@ from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, sampled_failures, without
 from transforms.rows import joined as joined_rows
 from transforms.sample import Sampler, Sampling
+from transforms.suppress import is_theirs, theirs
 from transforms.times import fhir_times
 from transforms.tombstones import take_deletes
 from transforms.units.harmonise import Harmoniser
+from transforms.unmention import without_mentions
 from transforms.views.fill import ROW_NUMBER
 
 RESOURCE_TABLE = "resource"
@@ -52,6 +55,7 @@ class Tools:
     lateness: Lateness = field(default_factory=Lateness)
     frames: FrameReader = field(default_factory=FrameReader)
     targets: Targets | None = None
+    suppression: Suppression | None = None  # who was erased and must not come back
 
 
 def transform(chunk: Chunk, tools: Tools, as_of: datetime) -> ChunkResult:
@@ -73,12 +77,15 @@ def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -
     ]
     batches, refused = tools.decoder.decode(work.lines, {bad.row for bad in unwrapped})
     for bad in (*unwrapped, *refused):
+        if is_theirs(tools.suppression, work.lines.payload(bad.row)):
+            result.add(work.chunk_of(bad.row), bad.resource_type, 1, 0, 1)
+            continue
         result.rejections.append(_rejection(work, bad.row, bad.resource_type, bad.fault, bad.fault.reason))
         result.add(work.chunk_of(bad.row), bad.resource_type, 1, 1)
     for batch in batches:
         _batch(work, batch, result)
     if any(one.deletes for one in opened):
-        take_deletes([one.deletes for one in opened], work.uris, as_of, tools.lateness, result)
+        take_deletes([one.deletes for one in opened], work.uris, as_of, tools.lateness, result, tools.suppression)
     return result
 
 
@@ -142,6 +149,13 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
     return result
 
 
+def suppress_line(*, message: bool = False) -> ChunkResult:
+    """One line, or HL7 v2 message, about somebody who was erased, of which nothing is kept."""
+    result = ChunkResult(parts=[{}], inputs=[{UNKNOWN_TYPE: Counts(1, suppressed=1)}] if message else [])
+    result.add(0, UNKNOWN_TYPE, 1, 0, 1)
+    return result
+
+
 def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
     identity, own, flag, notes = _identity(work, batch)
     if batch.table is None:
@@ -156,35 +170,42 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
         failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name
+    erased = theirs(work.tools.suppression, batch.resource_type, batch.table, frame)
+    frame, left = without_mentions(frame, batch.table, erased.mentions), {f.row for f in failures} | set(erased.rows)
+    failures = [f for f in failures if f.row not in erased.rows]
     failures += sampled_failures(
         work.tools.sampler,
         batch.raw["id"],
         lambda row: work.lines.payload(batch.rows[row]),
         batch.resource_type,
         batch.table,
-        {f.row for f in failures},
+        left,
         result,
     )
-    late = decide_late(work.tools.lateness, batch.resource_type, own, {f.row for f in failures}, result)
+    late = decide_late(work.tools.lateness, batch.resource_type, own, left | {f.row for f in failures}, result)
     failures += late.refused
     for failure in failures:
         row = batch.rows[failure.row]
+        if is_theirs(work.tools.suppression, work.lines.payload(row)):
+            result.add(work.chunk_of(row), batch.resource_type, 0, 0, 1)
+            continue
         result.rejections.append(_rejection(work, row, batch.resource_type, failure.fault, failure.check))
         result.add(work.chunk_of(row), batch.resource_type, 0, 1)
-    for late_row in late.discarded:
-        result.add(work.chunk_of(batch.rows[late_row]), batch.resource_type, 0, 0, 1)
+    for dropped in (*late.discarded, *erased.rows):
+        result.add(work.chunk_of(batch.rows[dropped]), batch.resource_type, 0, 0, 1)
     result.held.update(work.chunk_of(batch.rows[row]) for row in late.held)
     for number, read in enumerate(work.rows_by_chunk(batch.rows)):
         if read:
             result.add(number, batch.resource_type, read, 0)
-    gone = [*(f.row for f in failures), *late.discarded]
+    gone = [*(f.row for f in failures), *late.discarded, *erased.rows]
     if notes:
         result.findings.append(notes_frame(batch.resource_type, identity["id"], notes, gone))
     accepted = accepted_rows(frame, gone)
     if accepted.height:
         result.saw(batch.resource_type, without(own, gone))
         result.tables[name] = joined_rows(result.tables.get(name), accepted)
-    _views(work, batch, identity, {batch.rows[row] for row in gone}, result)
+    # What a view makes of a row is made of the resource as it came, with whom it mentions.
+    _views(work, batch, identity, {batch.rows[row] for row in (*gone, *erased.mentions)}, result)
 
 
 def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int], result: ChunkResult) -> None:

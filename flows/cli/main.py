@@ -17,6 +17,7 @@ import typer
 from flows.cli import (
     consume,
     deidentify,
+    erase,
     fetch,
     key,
     lineage,
@@ -27,6 +28,7 @@ from flows.cli import (
     refresh,
     repair,
     report,
+    retain,
     status,
     synth,
     units,
@@ -61,6 +63,8 @@ app.command("deidentify")(deidentify.deidentify)
 app.command("lineage")(lineage.lineage)
 app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
+app.add_typer(erase.app, name="erase")
+app.add_typer(retain.app, name="retain")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
 app.add_typer(mapping.app, name="map")

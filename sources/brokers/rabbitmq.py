@@ -61,6 +61,7 @@ class RabbitBroker:
         self._was_open = False
         self._came: deque[Delivery] = deque()
         self._held = 0  # bytes received and not settled
+        self._rejected: set[int] = set()  # tags of the batch that is being settled
         self._ready = asyncio.Event()
         self._tag: str | None = None  # of our consumer, while it takes messages
         self._consumers: Mapping[str, object] = {}  # those that the channel knows, by tag
@@ -72,6 +73,7 @@ class RabbitBroker:
         await self._drop()
         self._epoch += 1
         self._came.clear()
+        self._rejected.clear()
         self._held, self._tag = 0, None
         try:
             host, port = self._address.hosts[0]
@@ -127,14 +129,15 @@ class RabbitBroker:
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
         """See :class:`Broker`. One acknowledgment for all up to the last: deliveries are settled in order."""
         held = [delivery for delivery in deliveries if self.held(delivery)]
-        if not held:
-            return 0
-        _, tag = _token(held[-1])
-        try:
-            underlay = await self._channel.get_underlay_channel()
-            await underlay.basic_ack(tag, multiple=True)
-        except _LOST as error:
-            raise self._gone(error) from None
+        # One that was rejected is settled: to acknowledge it too is an error that closes the channel.
+        tags = [tag for _, tag in map(_token, held) if tag not in self._rejected]
+        self._rejected.clear()
+        if tags:
+            try:
+                underlay = await self._channel.get_underlay_channel()
+                await underlay.basic_ack(tags[-1], multiple=True)
+            except _LOST as error:
+                raise self._gone(error) from None
         self._held -= sum(len(delivery.data) for delivery in held)
         return len(held)
 
@@ -147,6 +150,7 @@ class RabbitBroker:
             underlay = await self._channel.get_underlay_channel()
             if self._dead is None:
                 await underlay.basic_reject(tag, requeue=False)
+                self._rejected.add(tag)
                 return True
             headers: HeadersType = {"clinmart-reason": reason, "clinmart-place": delivery.place.uri}
             message = aio_pika.Message(delivery.data, headers=headers, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)

@@ -60,6 +60,18 @@ def test_messages_are_taken_and_the_refused_become_dead_letters(server: Rabbit, 
     assert [data for data, _ in asyncio.run(server.take("labs.dead"))] == [POISON]
 
 
+def test_the_last_of_a_batch_may_be_refused(server: Rabbit, tmp_path: Path) -> None:
+    """Those before it are acknowledged, and the connection lives; so with a batch that is refused whole."""
+    asyncio.run(server.declare("last.dead"))
+    asyncio.run(server.declare("last", **{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "last.dead"}))
+    for sent in ([medication("a"), medication("b"), POISON], [POISON]):
+        asyncio.run(server.publish("last", sent))
+        report = consume(broker_of(server, "last"), settings_for(tmp_path / "m"), limits=LIMITS, kind="rabbitmq")
+        assert (report.received, report.acknowledged, report.connections) == (len(sent), len(sent), 1)
+        assert asyncio.run(server.waiting("last")) == 0
+    assert asyncio.run(server.waiting("last.dead")) == 2
+
+
 def test_dead_letters_of_our_own(server: Rabbit, tmp_path: Path) -> None:
     """With the reason and the place; the queue must be there."""
     for name in ("own", "own.dead"):
