@@ -23,7 +23,7 @@ from tests.flows.inputs import query
 
 
 def observation(number: int) -> bytes:
-    """An Observation of about 1 kB, as servers write them."""
+    """An Observation as servers write them."""
     return json.dumps(
         {
             "resourceType": "Observation",

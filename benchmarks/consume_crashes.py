@@ -25,6 +25,8 @@ from tests.brokers.rabbit import Rabbit, rabbit, why_not
 from tests.flows.inputs import query
 
 _QUEUE = "killed"
+_UNDER_WAY = 3  # batches that a consumer has received and not acknowledged
+_MOMENT = 0.3  # seconds, in which a batch is staged and committed
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Found:
 
     kills: int = 0
     again: int = 0  # rows that came more than once
+    settled: list[int] = field(default_factory=list)  # messages that each acknowledged before it was killed
     faults: list[str] = field(default_factory=list)
 
 
@@ -44,21 +47,26 @@ def _consumer(server: Rabbit, mart: Path, batch: int, *more: str) -> subprocess.
 
 
 def killed_at_random(
-    server: Rabbit, folder: Path, *, messages: int, kills: int, chance: random.Random, batch: int, longest: float = 3.0
+    server: Rabbit, folder: Path, *, messages: int, kills: int, chance: random.Random, batch: int
 ) -> Found:
-    """Kill consumers so often, each ``longest`` seconds after it is connected or earlier, then let one finish; what was
+    """Kill consumers so often, each once it has settled a random number of messages, then let one finish; what was
     wrong is in the answer.
     """
     found, mart = Found(), folder / "killed.duckdb"
     asyncio.run(server.declare(_QUEUE))
     asyncio.run(server.publish(_QUEUE, [observation(n) for n in range(messages)]))
-    for _ in range(kills):
+    for to_come in range(kills, 0, -1):
+        before = asyncio.run(server.waiting(_QUEUE))
+        left = before - chance.randrange(1, max(2, 2 * before // (to_come + 1)))
         with _consumer(server, mart, batch) as process:
             assert process.stdout is not None
             process.stdout.readline()  # it is connected
-            time.sleep(chance.uniform(0.0, longest))
+            while asyncio.run(server.waiting(_QUEUE)) > max(0, left - _UNDER_WAY * batch):
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0.0, _MOMENT))
             process.send_signal(signal.SIGKILL)
         found.kills += 1
+        found.settled.append(before - _returned(server, before))
     with _consumer(server, mart, batch, "--until-idle", "2s") as process:
         process.communicate()
     if process.returncode:
@@ -67,6 +75,15 @@ def killed_at_random(
         found.faults.append(f"{left} messages are left in the queue")
     _look(mart, messages, found)
     return found
+
+
+def _returned(server: Rabbit, before: int) -> int:
+    """Messages in the queue once it has back what the dead consumer held, which it has when the number stays."""
+    last, now = -1, asyncio.run(server.waiting(_QUEUE))
+    while now != last:
+        time.sleep(0.3)
+        last, now = now, asyncio.run(server.waiting(_QUEUE))
+    return min(now, before)
 
 
 def _look(mart: Path, messages: int, found: Found) -> None:
@@ -108,8 +125,9 @@ def main() -> None:
         print(f"FAULT {fault}", file=sys.stderr)
     said = "each is in the mart once" if not found.faults else "NOT EACH ONCE"
     print(
-        f"{told.messages:,} messages through RabbitMQ, a consumer killed {found.kills} times: {found.again:,} came "
-        f"again, {said}, in {time.monotonic() - began:.0f} s"
+        f"{told.messages:,} messages through RabbitMQ, a consumer killed {found.kills} times, after "
+        f"{', '.join(map(str, found.settled))} of them: {found.again:,} came again, {said}, "
+        f"in {time.monotonic() - began:.0f} s"
     )
     sys.exit(1 if found.faults else 0)
 

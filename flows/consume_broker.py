@@ -36,6 +36,7 @@ def run_consume(
         broker = asked.broker(committer.known)
         stager = BatchStager([one.worker for one in committer.sessions], settings.limits, asked.tries)
         run = Consumption(broker, stager, committer, asked.limits, report, drain, dict(committer.known))
+        stager.start()
         try:
             asyncio.run(run.run(lambda: ready(report.place)))
         finally:

@@ -63,6 +63,10 @@ class BatchStager:
         """The messages, staged. Raises ClinmartError, OSError or MemoryError when that may pass."""
         return self._part(list(enumerate(payloads)), as_of)
 
+    def start(self) -> None:
+        """Begin the process that stages, before it is needed."""
+        self._process.start()
+
     def close(self) -> None:
         """End the process that stages."""
         self._process.close()

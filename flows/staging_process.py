@@ -37,11 +37,11 @@ class StagingProcess:
 
         Raises what it raises, and ProcessDiedError when the process ended before its time.
         """
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, initializer=_begin, initargs=(self._workers,))
         try:
-            coming: Future[_T] = self._pool.submit(_work, work, args, more)
+            coming: Future[_T] = self._begun().submit(_work, work, args, more)
+        except BrokenProcessPool as error:  # it died while it had nothing to do
+            self.close()
+            raise ProcessDiedError("the process that makes rows ended before its time") from error
         except RuntimeError as error:  # this process is about to end
             raise TryAgainError("no process can be begun to make rows") from error
         try:
@@ -51,6 +51,16 @@ class StagingProcess:
             raise ProcessDiedError(
                 f"the process that makes rows ended before its time ({type(error).__name__})"
             ) from error
+
+    def start(self) -> None:
+        """Begin the process, which takes a second or two, before it is needed."""
+        self._begun().submit(_work, _nothing, (), {})
+
+    def _begun(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, initializer=_begin, initargs=(self._workers,))
+        return self._pool
 
     def close(self) -> None:
         """End the process."""
@@ -70,6 +80,10 @@ def _begin(workers: Sequence[Worker]) -> None:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _nothing(_workers: Sequence[Worker]) -> None:
+    """Only the process's beginning is wanted."""
 
 
 def _work(work: Callable[..., _T], args: tuple[Any, ...], more: dict[str, Any]) -> _T:

@@ -73,6 +73,7 @@ class Rabbit:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
+                socket.create_connection(("127.0.0.1", self.port), 10).close()  # of which no library logs anything
                 asyncio.run(self._knock())
                 return
             except (OSError, aio_pika.exceptions.AMQPError):

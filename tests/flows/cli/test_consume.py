@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def test_the_report(
         asked: ConsumeSettings, settings: LoadSettings, drain: Drain, ready: Callable[[str], None]
     ) -> ConsumeReport:
         seen.append(asked)
-        load = LoadReport.from_dict(_LOAD | {"status": status})
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        load = LoadReport("1", "s", at, at, status=status)
         return ConsumeReport("q of rabbitmq", load, received=7, acknowledged=7)
 
     assert run_consume is not done
@@ -107,10 +109,3 @@ def test_the_report(
     assert (told.json["status"], told.json["messages"]["received"]) == (status, 7)
     assert seen[0].limits == ConsumeLimits(7, 2 * 1024 * 1024, 1.0, 900.0, 3.0)
     assert b"7 messages" in clinmart("consume", "--mart", tmp_path / "m", "--source", "s", *options).out
-
-
-_LOAD: dict[str, Any] = {
-    "load_id": "1", "source": "s", "as_of": "2026-01-01T00:00:00+00:00", "status": "ok", "bytes": 0, "seconds": 0.0,
-    "resources": {}, "tables": {}, "refused": [], "views": {}, "unmapped": 0, "unmapped_codes": [], "notes": [],
-    "inputs": {}, "version_conflicts": {}, "late": {}, "unrouted": 0, "sources": {},
-}  # fmt: skip
