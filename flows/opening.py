@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from flows.audit_session import SessionAudit
 from flows.before import Before, nothing_before, read_before
 from flows.fhir_files import make_folder
 from flows.preferred_units import read_preferred_units
@@ -58,8 +59,10 @@ def open_session_of(
         if beside is not None:
             stage = Stage(settings.mart, report.load_id)
             stack.callback(stage.close)
+            audit = SessionAudit(settings.mart, report)
+            stack.enter_context(audit.load())
             before = read_before(beside.mart, settings, lost)
-            yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None)
+            yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, audit)
             return
         listening = kind == "listen"  # then those who wait for answers come first
         mart = Mart(
@@ -74,17 +77,23 @@ def open_session_of(
         if settings.to_fhir is not None:
             make_folder(settings.to_fhir)
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
+        audit = SessionAudit(settings.mart, report)
+        stack.enter_context(audit.load())
         making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
-        before = nothing_before(settings) if new else _before(made, mart, settings, lost)
+        if new:
+            audit.reconcile(None)
+        before = nothing_before(settings) if new else _before(made, mart, settings, lost, audit)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
-        yield of_kind(settings, mart, stage, report, before, preferred, made.result)
+        yield of_kind(settings, mart, stage, report, before, preferred, made.result, audit)
 
 
-def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
+def _before(
+    made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt], audit: SessionAudit
+) -> Before:
     made.result()
-    return read_before(mart, settings, lost)
+    return read_before(mart, settings, lost, audit)

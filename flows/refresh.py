@@ -162,7 +162,9 @@ class RefreshSession(LoadSession):
         unit = self.unit.take()
         done = str(self.stage.folder / f"done-{len(self._done)}.parquet")
         try:
-            rows = refresh(connection, unit, self._target, self.report, done)
+            with self.audit.commit(unit) as act:
+                rows = refresh(connection, unit, self._target, self.report, done, act.intent)
+                act.detail |= {"table": self._target.name, "refreshed": rows}
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from flows.accounts import Accounts
+from flows.audit_session import SessionAudit
 from flows.before import Before
 from flows.commit_unit import CommitUnit, Read
 from flows.cursors import cursors, whole_exports
@@ -54,10 +55,12 @@ class LoadSession:
         before: Before,
         preferred: Mapping[str, str],
         made: Callable[[], None],
+        audit: SessionAudit,
     ) -> None:
-        """``made`` returns when the mart is there to be opened."""
+        """``made`` returns when the mart is there to be opened; ``audit`` keeps the records of this load."""
         self.settings = settings
         self.report = report
+        self.audit = audit
         self.stage = stage
         self.views = before.views
         self._preferred = preferred
@@ -140,6 +143,7 @@ class LoadSession:
             for export in whole_exports(manifests, partitions, self.accounts.taken):
                 move_export(connection, report.source, export, report.load_id, now)
             save_load(connection, report, finished=now)
+            self.audit.finish(connection)
             tell_of_codes(connection, report, self.settings.crosswalk, self.accounts.loads_before)
             tell_of_views(report, self.views, {self._tables[name].resource_type for name in self.unit.patched})
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
@@ -164,7 +168,9 @@ class LoadSession:
         if self.settings.to_fhir is not None:
             place_fhir(unit.fhir, self.settings.to_fhir, self.report.load_id)
         try:
-            commit(connection, unit, self.report, self._tables, self.settings.crosswalk)
+            with self.audit.commit(unit) as act:
+                crosswalk = self.settings.crosswalk
+                act.made(commit(connection, unit, self.report, self._tables, crosswalk, act.intent, act.versions))
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)

@@ -12,6 +12,7 @@ from schemas.records import LoadReport
 from schemas.staged import StagedUnit
 from schemas.table import IDENTITY, Table
 from schemas.view_table import ViewTable
+from stores.audit.trail import Written
 from stores.commits import number_commit
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, Stored, contract
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, files, quoted, text
@@ -85,7 +86,12 @@ def files_of_messages(connection: duckdb.DuckDBPyConnection, resource_type: str,
 
 
 def refresh(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, target: Target, report: LoadReport, done: str
+    connection: duckdb.DuckDBPyConnection,
+    unit: StagedUnit,
+    target: Target,
+    report: LoadReport,
+    done: str,
+    intent: Written | None = None,
 ) -> int:
     """Replace the values of all rows whose content is staged, current and earlier; all of it or nothing.
 
@@ -103,7 +109,7 @@ def refresh(
         else:
             columns = {name for staged in unit.tables for name in staged.columns}
             rows = _table(connection, target, came, columns, report.source, done)
-        number_commit(connection, report, datetime.now(UTC), 0)
+        number_commit(connection, report, datetime.now(UTC), 0, intent)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
