@@ -93,7 +93,7 @@ def _lives(trail: Trail, one: Opened) -> bool:
 
 
 def started_at(pid: int) -> int:
-    """When a process began, in clock ticks since the system did; -1 when it is not there, 0 when that cannot be told."""
+    """When a process began, in clock ticks since the system did; -1: it is not there, 0: that cannot be told."""
     stat = Path(f"/proc/{pid}/stat")
     try:
         return int(stat.read_text().rpartition(")")[2].split()[19])
