@@ -42,6 +42,8 @@ class CommitAct:
             "counts": _told(made.counts),
             "versions": [one.as_dict() for one in made.versions],
         }
+        if self.versions.robbed:
+            self.detail["anchored"] = sorted(self.versions.robbed)
 
 
 class SessionAudit:

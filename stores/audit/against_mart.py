@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 
@@ -83,7 +84,7 @@ def check_mart(connection: duckdb.DuckDBPyConnection, chain: Chain, told: Told, 
     yield from _check_versions(connection, chain, told, proved, lost, audited)
 
 
-def _check_commits(rows: list[tuple], chain: Chain, told: Told, proved: Proved) -> Iterator[Fault]:
+def _check_commits(rows: list[tuple[Any, ...]], chain: Chain, told: Told, proved: Proved) -> Iterator[Fault]:
     acknowledged, begun = int(str(chain.begin.get("commits", 0))), False
     for number, commit_id, _, trail, record, made, versions, note in rows:
         if note is not None or number <= acknowledged:

@@ -86,9 +86,7 @@ def read_chain(segments: Segments, take: Callable[[Values], None] = lambda _: No
 def _checked(line: bytes, number: int, before: str) -> dict[str, object] | str:
     """The record of a line, or what is wrong with it, in words."""
     if not line.endswith(b"\n"):
-        return (
-            f"record {number} is cut short: by a crash, or by somebody; after a crash the next load says so and goes on"
-        )
+        return f"record {number} is cut short, by somebody or by a crash, which the next load makes good and tells of"
     found = parse(line[:-1])
     if isinstance(found, str):
         return f"record {number} {found}"

@@ -108,11 +108,10 @@ def _entity(record: Values, trail: str) -> dict[str, object]:
     where = _dict(record, "where")
     told = {**where, "detail": _json(_dict(record, "detail")), "re": record.get("re"), "prev": record["prev"]}
     told |= {"hash": record["hash"]}
+    kind = "load" if "load" in where else "name"
     name = where.get("load") or where.get("table") or where.get("view") or trail
     return {
-        "what": {
-            "identifier": {"system": "urn:clinmart:" + ("load" if "load" in where else "name"), "value": str(name)}
-        },
+        "what": {"identifier": {"system": f"urn:clinmart:{kind}", "value": str(name)}},
         "type": {"system": _ENTITY_TYPE, "code": "2", "display": "System Object"},
         "detail": [{"type": key, "valueString": str(value)} for key, value in told.items() if value not in (None, "")],
     }

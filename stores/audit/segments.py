@@ -40,15 +40,25 @@ class Segments:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold off other writers, of this process and of others; makes the folder. Raises StorageError."""
+        descriptor = self._lock()
         try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise self.fault("written", error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
+            os.close(descriptor)
+
+    def _lock(self) -> int:
+        """The lock file, locked; of the folder that is there then, should it be set aside meanwhile."""
+        path = self.folder / "lock"
+        while True:
+            try:
+                self.folder.mkdir(mode=0o700, exist_ok=True)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise self.fault("written", error) from error
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
             os.close(descriptor)
 
     def length(self, number: int) -> int:

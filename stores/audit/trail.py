@@ -90,6 +90,34 @@ class Trail:
         """Intents of which no outcome is known, by number."""
         return self.head().open
 
+    def restart(self, why: str, commits: int) -> tuple[Path | None, Written]:
+        """Set the trail aside, whatever state it is in, and begin another, whose first record says why.
+
+        ``commits``: the number of the mart's last commit; what is told of those up to it is then not looked for. Where
+        the old trail is now (None: there was none), and the record. Raises StorageError.
+        """
+        with self._lock, self.segments.locked():
+            aside, instead = None, self._identities()
+            if self.segments.numbers() or self._file.read() is not None:
+                aside = self.folder.with_name(f"{self.folder.name}.{self._clock():%Y%m%dT%H%M%S%f}")
+                try:
+                    self.folder.rename(aside)
+                except OSError as error:
+                    raise self.segments.fault("set aside", error) from error
+        with self._lock, self.segments.locked():
+            told = {"trail": uuid4().hex, "instead": instead, "commits": commits}
+            return aside, self._add(Head(), Record("trail.begin", Phase.EVENT, why=why, detail=told))
+
+    def _identities(self) -> list[str]:
+        """What the first record calls this trail and those before it, as far as it can be read."""
+        first = next((line for _, line in self.segments.lines(1)), b"")
+        values = parse(first.rstrip(b"\n"))
+        detail = values.get("detail") if isinstance(values, dict) else None
+        if not isinstance(detail, dict):
+            return []
+        before = detail.get("instead")
+        return [str(detail.get("trail", "")), *(map(str, before) if isinstance(before, list) else ())]
+
     def _begun(self) -> Head:
         """The end of the trail, which is begun if there is none."""
         head = self._found()

@@ -22,7 +22,7 @@ class UnitVersions:
     def __init__(self, load: str, before: Sequence[tuple[str, str]] = ()) -> None:
         self._load = load
         self._before = set(before)
-        self._robbed: set[str] = set()
+        self.robbed: set[str] = set()  # earlier loads of which all versions that are left are named anew
         self.anchors: list[Anchor] = []
 
     def take(self, connection: duckdb.DuckDBPyConnection, made: Merged) -> None:
@@ -30,7 +30,7 @@ class UnitVersions:
         self._add(connection, ROWS, made.rows)
         if made.deletes is not None:
             self._add(connection, DELETES, made.deletes)
-        self._robbed |= made.robbed
+        self.robbed |= made.robbed
 
     def take_patches(self, connection: duckdb.DuckDBPyConnection, step: Merge) -> None:
         """Note the patches that a table was given, new or not."""
@@ -38,10 +38,10 @@ class UnitVersions:
 
     def anchor_anew(self, connection: duckdb.DuckDBPyConnection) -> None:
         """At the end: name anew what is left of earlier loads that lost versions to ones written anew."""
-        if self._robbed:
+        if self.robbed:
             from stores.stored import stored_columns  # noqa: PLC0415 - it imports what imports this
 
-            self.anchors += list(stored_versions(connection, stored_columns(connection), self._robbed))
+            self.anchors += list(stored_versions(connection, stored_columns(connection), self.robbed))
 
     def _add(self, connection: duckdb.DuckDBPyConnection, kind: str, relation: str) -> None:
         for one in came_in(connection, self._load, kind, relation, part=False):
