@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from schemas.errors import StorageError, UsageError
+from schemas.table import Table
+from stores.newer_refused import refused_rows
 from stores.sql import quoted, text
 
 _MARKER = "_clinmart.json"
+REFUSED_FILE = "_newer_refused.parquet"
 
 
-def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
+def is_published(folder: Path) -> bool:
+    """Whether clinmart published it."""
+    return (folder / _MARKER).exists()
+
+
+def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table]) -> dict[str, int]:
     """Write every table and view of schema ``main`` that has rows as ``<table>.parquet`` into ``folder``; rows by
-    table.
+    table; ``tables`` are the models.
 
-    The folder is replaced by renaming: a reader sees the old one or the new one. A folder that was not published by
-    clinmart is refused (UsageError), so that nothing of the user's is ever removed.
+    ``_newer_refused.parquet`` names the rows of which a newer version stands in the quarantine. The folder is replaced
+    by renaming: a reader sees the old one or the new one. A folder that was not published by clinmart is refused
+    (UsageError), so that nothing of the user's is ever removed.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARKER).exists())):
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not is_published(folder))):
         raise UsageError(f"{folder} is not a folder that clinmart published: name a new one")
     fresh = folder.with_name(f"{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f"{folder.name}.old-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
         rows = {name: _write(connection, name, fresh) for name in _names(connection)}
+        to = text(str(fresh / REFUSED_FILE))
+        connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet)")
         (fresh / _MARKER).write_text('{"made_by": "clinmart publish"}\n')
         if folder.exists():
             folder.rename(old)

@@ -56,13 +56,14 @@ def publish(
     """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it."""
     if to != "parquet":
         raise UsageError(f"--to {to!r} is not known: give parquet")
+    from schemas.tables import all_tables
     from stores.mart import Mart
     from stores.publish import publish_parquet
 
     at = Mart(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
-        rows = publish_parquet(connection, folder)
+        rows = publish_parquet(connection, folder, all_tables())
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "tables": rows}))
     else:
