@@ -97,6 +97,8 @@ def audited(
     except BaseException as error:
         outcome, fault = fault_of(error)
         trail.settle(_record(action, "outcome", told, None, outcome, act.number, act.detail | fault))
+        if sealed and isinstance(error, SystemExit):
+            seal(trail, mart)
         raise
     trail.append(_record(action, "outcome", told, None, act.outcome, act.number, act.detail))
     if sealed:
