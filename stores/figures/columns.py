@@ -21,9 +21,8 @@ _LEAST_DIFFERENCE = 0.05  # of a share
 
 # Times that say when something happened to a patient, the first that a table has.
 _WHEN = (
-    "effective", "performed", "occurrence", "period_start", "onset", "authored_on", "when_handed_over", "recorded",
-    "recorded_date", "issued", "date", "started", "start", "billable_period_start", "created", "collected",
-    "service_period_start", "last_updated",
+    "effective", "performed", "occurrence", "starts", "period_start", "onset", "authored", "when_handed_over",
+    "recorded", "issued", "date", "started", "start", "billable_period_start", "created", "collected",
 )  # fmt: skip
 
 
