@@ -71,7 +71,6 @@ def verify(mart: Path, keys: str | None = None, copies: str | None = None, *, wa
         with Mart(mart, repairing=True).connect(read_only=True, wait=wait) as connection:
             found.faults += check_mart(connection, chain, told, found.proved)
     found.faults = list(dict.fromkeys(found.faults))
-    found.faults.sort(key=lambda fault: (fault.number is None, fault.number or 0))
     return found
 
 

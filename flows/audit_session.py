@@ -24,6 +24,7 @@ from stores.audit.versions import PATCHES, Anchor
 from stores.commit import CommitMade
 
 _LOG = logging.getLogger(__name__)
+_RUNNING: set[str] = set()  # loads of this process
 
 
 class CommitAct:
@@ -64,18 +65,21 @@ class SessionAudit:
         options = hashlib.sha256(json.dumps(dict(report.options), sort_keys=True).encode()).hexdigest()
         detail = {"options": options, "as_of": report.as_of.isoformat()}
         begun = self._trail.append(Record(report.kind, Phase.INTENT, self._where, told_reason(), detail=detail))
+        _RUNNING.add(report.load_id)
         try:
             yield
         except BaseException as error:
             outcome, fault = fault_of(error)
             self._trail.settle(self._ended(outcome, begun.number, fault))
             raise
+        finally:
+            _RUNNING.discard(report.load_id)
         self._trail.append(self._ended(report.status, begun.number, {}))
         seal(self._trail, self._mart)
 
     def reconcile(self, connection: duckdb.DuckDBPyConnection | None) -> None:
         """Settle what a crash left open; see :func:`stores.audit.reconcile.reconcile`."""
-        if told := reconcile(self._trail, connection):
+        if told := reconcile(self._trail, connection, _RUNNING):
             _LOG.warning("%s", told)
 
     @contextmanager

@@ -78,7 +78,10 @@ def check_mart(connection: duckdb.DuckDBPyConnection, chain: Chain, told: Told, 
     rows = connection.execute(
         "SELECT number, commit_id, load_id, trail, record, record_hash, versions, note FROM etl.commit ORDER BY number"
     ).fetchall()
-    yield from _check_commits(rows, chain, told, proved)
+    faults = list(_check_commits(rows, chain, told, proved))
+    yield from faults
+    if faults:  # then what the records say of rows is not all there is
+        return
     lost = {load for _, _, load, _, _, _, _, note in rows if note is not None}
     audited = {load for _, _, load, trail, *_ in rows if trail == chain.trail} | {key[0] for key in told.versions}
     yield from _check_versions(connection, chain, told, proved, lost, audited)

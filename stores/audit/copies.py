@@ -108,7 +108,7 @@ class S3Copies:
     def keep(self, checkpoint: Checkpoint) -> None:
         """See :class:`Copies`. StorageError for a bucket without object lock."""
         key = self._prefix + _name(checkpoint)
-        until = datetime.now(UTC) + timedelta(days=self._days)
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=self._days)
         if (known := self._get(key)) is not None:
             _refuse_other(known, checkpoint, f"s3://{self._bucket}/{key}")
             return
@@ -127,7 +127,7 @@ class S3Copies:
         first: dict[str, tuple[datetime, str]] = {}
         for version in self._versions():
             key, at = str(version["Key"]), version["LastModified"]
-            if key.endswith(".json") and (key not in first or at < first[key][0]):
+            if key.endswith(".json") and (key not in first or at <= first[key][0]):  # they come newest first
                 first[key] = (at, version["VersionId"])
         found = [
             (self._call("get_object", Key=key, VersionId=version)["Body"].read(), f"s3://{self._bucket}/{key}")

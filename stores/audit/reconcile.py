@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -17,16 +18,16 @@ from stores.audit.versions import Anchor, stored_versions
 from stores.stored import stored_columns
 
 
-def reconcile(trail: Trail, connection: duckdb.DuckDBPyConnection | None) -> str | None:
+def reconcile(trail: Trail, connection: duckdb.DuckDBPyConnection | None, running: Collection[str] = ()) -> str | None:
     """Write the outcomes of intents whose processes are dead; None for a mart that is not there yet.
 
-    A commit was made when the mart has it, else it was rolled back. Only for the holder of the loader's lock. What the
+    ``running``: the loads of this process; of others that it began an outcome could not be written. A commit was made when the mart has it, else it was rolled back. Only for the holder of the loader's lock. What the
     user should know is returned: that the mart tells of another trail. Raises IntegrityError when the mart tells of
     records that the trail lacks, else as :meth:`Trail.append`.
     """
     head = trail.head()
     told = None if connection is None else _compare(trail, head, connection)
-    dead = {number: one for number, one in head.open.items() if not _lives(trail, one)}
+    dead = {number: one for number, one in head.open.items() if not _lives(trail, one, running)}
     for number, one in sorted(dead.items(), reverse=True):  # the commits of a load before the load
         trail.append(_outcome(head, connection, number, one))
     return told
@@ -81,14 +82,14 @@ def anchors_of_parts(connection: duckdb.DuckDBPyConnection, load: str) -> list[A
     return [a for a in stored_versions(connection, stored_columns(connection), [load]) if (a.type, a.kind) in parted]
 
 
-def _lives(trail: Trail, one: Opened) -> bool:
+def _lives(trail: Trail, one: Opened, running: Collection[str]) -> bool:
     """Whether the process of an intent is still there. Of one on another host only its own host can tell: then it is
     dead if it was a loader, for its lock is ours now.
     """
     if one.host != trail.who.host:
         return one.load is None
     if one.pid == os.getpid():
-        return one.started == trail.who.started
+        return one.started == trail.who.started and (one.load is None or one.load in running)
     return started_at(one.pid) == one.started
 
 
