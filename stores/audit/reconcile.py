@@ -21,9 +21,10 @@ from stores.stored import stored_columns
 def reconcile(trail: Trail, connection: duckdb.DuckDBPyConnection | None, running: Collection[str] = ()) -> str | None:
     """Write the outcomes of intents whose processes are dead; None for a mart that is not there yet.
 
-    ``running``: the loads of this process; of others that it began an outcome could not be written. A commit was made when the mart has it, else it was rolled back. Only for the holder of the loader's lock. What the
-    user should know is returned: that the mart tells of another trail. Raises IntegrityError when the mart tells of
-    records that the trail lacks, else as :meth:`Trail.append`.
+    ``running``: the loads of this process; of others that it began an outcome could not be written. A commit was made
+    when the mart has it, else it was rolled back. Only for the holder of the loader's lock. What the user should know
+    is returned: that the mart tells of another trail. Raises IntegrityError when the mart tells of records that the
+    trail lacks, else as :meth:`Trail.append`.
     """
     head = trail.head()
     told = None if connection is None else _compare(trail, head, connection)
