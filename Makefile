@@ -54,6 +54,7 @@ torture: setup
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py
+	$(BIN)/python tools/deidentification.py
 
 wheel: setup
 	rm -rf dist

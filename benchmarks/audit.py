@@ -1,7 +1,7 @@
 """What the audit trail costs the main load: the same observations into empty marts, with it and without, in turns.
 
-``python -m benchmarks.audit [--observations N] [--rounds N] [--keep FOLDER]`` prints one table. Without it neither records,
-versions nor checkpoints are made; only this benchmark can switch it off.
+``python -m benchmarks.audit [--observations N] [--rounds N] [--keep FOLDER]`` prints one table. Without it neither
+records, versions nor checkpoints are made; only this benchmark can switch it off.
 """
 
 from __future__ import annotations

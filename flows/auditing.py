@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from schemas.errors import ClinmartError, StorageError
 
 if TYPE_CHECKING:
+    import duckdb
+
     from stores.audit import Record, Trail, Who
 
 _told: list[str] = []  # the reason that the command line was given
@@ -103,6 +105,19 @@ def audited(
     trail.append(_record(action, "outcome", told, None, act.outcome, act.number, act.detail))
     if sealed:
         seal(trail, mart)
+
+
+def anchor_anew(act: Act, connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the outcome of what took versions out of a mart (or moved them) name those that are there now, of all loads.
+
+    Without it ``clinmart audit verify`` would miss them. Inside the transaction, or right after it.
+    """
+    from stores.audit import stored_versions  # noqa: PLC0415 - late
+    from stores.audit.versions import EVERY_LOAD  # noqa: PLC0415
+    from stores.stored import stored_columns  # noqa: PLC0415
+
+    act.detail["anchored"] = [EVERY_LOAD]
+    act.detail["versions"] = [one.as_dict() for one in stored_versions(connection, stored_columns(connection))]
 
 
 def note(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from flows.accounts import Accounts, receipt_name
 from flows.settings import LoadSettings
+from schemas.consumed import Consumed
 from schemas.records import Attempt, Counts, Partition, Receipt, total_of
 from schemas.staged import StagedChunk, StagedUnit
 
@@ -87,13 +88,21 @@ class CommitUnit:
 
     def add_heard(self, chunks: Sequence[StagedChunk], last: int) -> None:
         """Add a listener's messages, of which there are no receipts; ``last`` is their greatest number."""
+        self._add_messages(chunks)
+        self._unit.heard = last
+
+    def add_consumed(self, chunks: Sequence[StagedChunk], consumed: Sequence[Consumed]) -> None:
+        """Add a broker's messages, of which there are no receipts, and how far they are taken in by them."""
+        self._add_messages(chunks)
+        self._unit.consumed += consumed
+
+    def _add_messages(self, chunks: Sequence[StagedChunk]) -> None:
         unit = self._unit
         for kind, one in self._add(chunks).items():
             unit.refused_again.setdefault(kind, Counts()).add(one)
         for kind, one in total_of(part for chunk in chunks for part in chunk.inputs).items():
             unit.inputs.setdefault(kind, Counts()).add(one)
         unit.unrouted += sum(sum(chunk.unrouted) for chunk in chunks)
-        unit.heard = last
 
     def _add(self, chunks: Sequence[StagedChunk]) -> dict[str, Counts]:
         """Add staged chunks; their counts by type."""

@@ -7,13 +7,16 @@ import hashlib
 import itertools
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flows.listen_commit import Lanes, Message, Outcome, Taken
 from flows.listen_report import ListenReport
 from flows.listen_seen import Key, Seen
+from schemas import signals
 from schemas.errors import LockedError
+from schemas.signals import ANSWER_SECONDS
 from sources.mllp.framer import Event, Fault, FaultReason
 from transforms.acknowledge.answer import Decision, Verdict, answers
 from transforms.acknowledge.conditions import Condition, Problem
@@ -53,6 +56,7 @@ class Desk:
 
     async def receive(self, event: Event, peer: str) -> Sequence[bytes]:
         """The acknowledgments of a message, when it is durable or was found to be none."""
+        began = time.monotonic()
         data = event.head if isinstance(event, Fault) else event.data
         self._report.bytes += event.length if isinstance(event, Fault) else len(data)
         header = read_header(data)
@@ -70,6 +74,7 @@ class Desk:
             decision = await self._decide((*header.sender, header.control_id), data)
         if decision.verdict in (Verdict.REJECTED, Verdict.CONFLICT, Verdict.NOT_STORED):
             self._report.not_taken[decision.verdict.name.lower()] += 1
+        signals.tell(ANSWER_SECONDS, time.monotonic() - began, code=decision.verdict.name.lower())
         return answers(header, decision, datetime.now(UTC), f"{self._name}{next(self._numbers):X}")
 
     def dropped(self, fault: Fault, peer: str) -> None:

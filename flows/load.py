@@ -119,6 +119,7 @@ def load(
     to_fhir: str | None = None,
     routes: str | None = None,
     mapping: str | None = None,
+    lineage: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
 
@@ -132,7 +133,7 @@ def load(
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
     format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what
     they become. routes: file of rules that say by their header where messages belong. mapping: file that says what the
-    columns of extracts are.
+    columns of extracts are. lineage: file or address that OpenLineage events go to.
     """
     settings = LoadSettings(
         Path(mart),
@@ -152,6 +153,7 @@ def load(
         to_fhir=Path(to_fhir) if to_fhir else None,
         routes=read_routes(Path(routes)) if routes else None,
         mapping=read_mapping(Path(mapping)) if mapping else None,
+        lineage=lineage,
     )
     files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping)
     reports = []
@@ -248,5 +250,6 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         str(settings.to_fhir.absolute()) if settings.to_fhir else None,
         str(Path(settings.routes.uri).absolute()) if settings.routes else None,
         str(Path(settings.mapping.uri).absolute()) if settings.mapping else None,
+        settings.lineage,
     )
     return LoadReport.from_dict(found)

@@ -11,9 +11,11 @@ from typing import TypeVar
 from flows.audit_session import SessionAudit
 from flows.before import Before, nothing_before, read_before
 from flows.fhir_files import make_folder
+from flows.keyring import keys_of
+from flows.masking import mask_logs
 from flows.preferred_units import read_preferred_units
 from flows.session import LoadSession
-from flows.settings import LoadSettings, cache_folder, new_load_id
+from flows.settings import LoadSettings, cache_folder, lineage_told, new_load_id
 from schemas.records import LoadReport
 from schemas.tables import all_tables
 from stores.lock import loader_lock
@@ -21,7 +23,7 @@ from stores.mart import Mart
 from stores.staging import Stage, clean_staging
 from stores.tail import TailReceipt
 
-_LISTENER_CHECKPOINT = "512MB"
+_RUNNING_CHECKPOINT = "512MB"
 _Session = TypeVar("_Session", bound=LoadSession)
 
 
@@ -55,6 +57,7 @@ def open_session_of(
     preferred = read_preferred_units(settings.preferred_units)
     report = LoadReport(new_load_id(now), settings.source, settings.as_of or now, now, kind=kind)
     report.options = settings.options() | ({} if kind == "load" else {"kind": kind})
+    mask_logs(lambda: _mask_key(settings))
     with ExitStack() as stack:
         if beside is not None:
             stage = Stage(settings.mart, report.load_id)
@@ -62,16 +65,19 @@ def open_session_of(
             audit = SessionAudit(settings.mart, report)
             stack.enter_context(audit.load())
             before = read_before(beside.mart, settings, lost)
-            yield of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, audit)
+            session = of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, audit)
+            _tell_lineage(stack, session)
+            yield session
             return
         listening = kind == "listen"  # then those who wait for answers come first
+        running = kind in ("listen", "consume")  # for days, with a commit every moment
         mart = Mart(
             settings.mart,
             threads=1 if listening else None,
             memory=settings.memory,
             repairing=bool(lost),
             moulds=cache_folder(),
-            checkpoint=_LISTENER_CHECKPOINT if listening else None,
+            checkpoint=_RUNNING_CHECKPOINT if running else None,
         )
         mart.must_be_possible()
         if settings.to_fhir is not None:
@@ -89,7 +95,23 @@ def open_session_of(
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id)
         stack.callback(stage.close)
-        yield of_kind(settings, mart, stage, report, before, preferred, made.result, audit)
+        session = of_kind(settings, mart, stage, report, before, preferred, made.result, audit)
+        _tell_lineage(stack, session)
+        yield session
+
+
+def _mask_key(settings: LoadSettings) -> bytes:
+    from stores.keys import Purpose  # noqa: PLC0415 - nearly never needed
+
+    return keys_of(settings.mart, create=True).current(Purpose.MASK).secret
+
+
+def _tell_lineage(stack: ExitStack, session: LoadSession) -> None:
+    """Tell of the run where somebody said where to."""
+    if where := lineage_told(session.settings.lineage):
+        from flows.lineage.observe import told_as_lineage  # noqa: PLC0415 - who tells nobody does not pay for it
+
+        stack.enter_context(told_as_lineage(session, where))
 
 
 def _before(

@@ -185,6 +185,8 @@ def _not_of_files(options: Mapping[str, str]) -> str | None:
         return f"clinmart refresh {options.get('table', 'TABLE')}"
     if kind == "listen":
         return "clinmart listen"  # which makes the rows of all messages that are there
+    if kind == "consume":
+        return "clinmart consume --from-mart"  # from where the mart stands, for a broker that still has the messages
     return "clinmart quarantine replay" if kind == "replay" else None
 
 

@@ -61,12 +61,17 @@ def summed(settings: LoadSettings, reports: Sequence[LoadReport]) -> LoadReport:
     """The reports of the sources as one that adds up, with the name and times of the first."""
     if settings.routes is None:
         return reports[0]
-    first, last = reports[0], reports[-1]
     left = len(settings_by_source(settings)) - len(reports)
-    statuses = {report.status for report in reports} | ({"drained"} if left else set())
+    return total_report(settings.source, reports, drained=bool(left))
+
+
+def total_report(source: str, reports: Sequence[LoadReport], *, drained: bool = False) -> LoadReport:
+    """Reports of several sources as one of ``source`` that adds up; ``drained``: there would be more."""
+    first, last = reports[0], reports[-1]
+    statuses = {report.status for report in reports} | ({"drained"} if drained else set())
     whole = replace(
         first,
-        source=settings.source,
+        source=source,
         status=next(status for status in _WORST_FIRST if status in statuses),
         resources=total_of(report.resources for report in reports),
         inputs=total_of(report.inputs for report in reports),

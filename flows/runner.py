@@ -14,8 +14,10 @@ from flows.drain import Drain
 from flows.opening import open_session
 from flows.session import LoadSession
 from flows.settings import LoadSettings
+from schemas import signals
 from schemas.errors import IntegrityError
 from schemas.records import Chunk, ChunkKind, LoadReport, Partition
+from schemas.signals import CHUNKS_IN_FLIGHT, READ_BYTES
 from schemas.staged import StagedChunk
 from sources.arriving import Arriving
 from sources.source import Reading, Source
@@ -58,7 +60,7 @@ def run_load(
     others load.
     """
     partitions = source.arrivals() if isinstance(source, Arriving) else source.partitions()
-    with open_session(settings, lost=lost) as session:
+    with signals.span("clinmart.run", source=settings.source), open_session(settings, lost=lost) as session:
         read_all(source, session, partitions, watch, drain)
         session.finish(source.manifests, partitions if isinstance(partitions, Sequence) else source.partitions())
     return session.report
@@ -143,6 +145,7 @@ class _Run:
         self._open: list[_Open] = []
         self._together: _Together | None = None
         self._enough = session.settings.limits.chunk_bytes // 2  # bytes worked on together
+        self._in_flight = 0  # chunks that are read and not yet staged
 
     async def all(self, partitions: Sequence[Partition] | AsyncIterator[Partition]) -> None:
         """Read all partitions, those that are still to arrive as they do; commit whenever a unit is full, and at the
@@ -170,6 +173,11 @@ class _Run:
 
     async def _partition(self, partition: Partition) -> None:
         """Read one partition, unless its receipt says that it need not be."""
+        with signals.span("clinmart.partition", size=partition.size):
+            await self._read_partition(partition)
+        signals.tell(READ_BYTES, partition.size, source=self._session.settings.source)
+
+    async def _read_partition(self, partition: Partition) -> None:
         session, done = self._session, self._progress.done
         session.report.bytes += partition.size
         manifest = self._source.as_of(partition)
@@ -238,12 +246,14 @@ class _Run:
         self, work: Callable[[_Item, datetime], StagedChunk], item: _Item, as_of: datetime
     ) -> asyncio.Future[StagedChunk]:
         await self._places.acquire()
+        self._fly(1)
         task = asyncio.get_running_loop().run_in_executor(self._pool, work, item, as_of)
         task.add_done_callback(self._one_staged)
         return task
 
     def _one_staged(self, task: asyncio.Future[StagedChunk]) -> None:
         self._places.release()
+        self._fly(-1)
         if not task.cancelled() and task.exception() is None:
             for counts in task.result().counts.values():
                 self._progress.rows += counts.read
@@ -265,6 +275,10 @@ class _Run:
         if full and not last:  # the last unit is committed when the load is finished
             await asyncio.to_thread(self._session.commit)
             self._progress.phase = "reading"
+
+    def _fly(self, more: int) -> None:
+        self._in_flight += more
+        signals.tell(CHUNKS_IN_FLIGHT, self._in_flight)
 
     def _advance(self, done: int) -> None:
         self._progress.done = done

@@ -18,12 +18,15 @@ from flows.commit_unit import CommitUnit, Read
 from flows.cursors import cursors, whole_exports
 from flows.fhir_files import place_fhir
 from flows.settings import LoadSettings
+from flows.telemetry.mart import tell_commit, tell_load
 from flows.telling import tell_of_codes, tell_of_views
 from flows.worker import Worker
+from schemas import signals
 from schemas.charsets import codec_named
 from schemas.errors import StorageError
 from schemas.lateness import Lateness
 from schemas.records import LoadReport, Partition
+from schemas.signals import COMMIT_SECONDS
 from schemas.staged import StagedChunk, StagedUnit
 from schemas.tables import all_tables, tables_by_type
 from sources.manifest import Manifest
@@ -144,6 +147,7 @@ class LoadSession:
                 move_export(connection, report.source, export, report.load_id, now)
             save_load(connection, report, finished=now)
             self.audit.finish(connection)
+            tell_load(connection, report)
             tell_of_codes(connection, report, self.settings.crosswalk, self.accounts.loads_before)
             tell_of_views(report, self.views, {self._tables[name].resource_type for name in self.unit.patched})
             report.tables.update({name: rows for name, rows in table_rows(connection) if rows})
@@ -167,13 +171,20 @@ class LoadSession:
             return
         if self.settings.to_fhir is not None:
             place_fhir(unit.fhir, self.settings.to_fhir, self.report.load_id)
+        began = time.monotonic()
         try:
-            with self.audit.commit(unit) as act:
+            with (
+                signals.span("clinmart.commit", source=self.report.source, receipts=len(unit.receipts)),
+                self.audit.commit(unit) as act,
+            ):
                 crosswalk = self.settings.crosswalk
-                act.made(commit(connection, unit, self.report, self._tables, crosswalk, act.intent, act.versions))
+                made = commit(connection, unit, self.report, self._tables, crosswalk, act.intent, act.versions)
+                act.made(made)
         except duckdb.Error as error:
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
+        tell_commit(self.report.source, made.counts)
+        signals.tell(COMMIT_SECONDS, time.monotonic() - began, source=self.report.source)
         self.accounts.taken.update(receipt.partition for receipt in unit.receipts)
         rows = (*unit.tables, *unit.deletes, *unit.views)
         kept = unit.segments + unit.sections

@@ -53,6 +53,7 @@ class LoadSettings:
     late_policy: LatePolicy = LatePolicy.MERGE
     lateness: timedelta = timedelta(0)  # how far behind the newest row of its type a row may be without being late
     preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
+    lineage: str | None = None  # file or address that events of OpenLineage go to
     replaces: str | None = None  # quarantine_id, or its beginning, of the line that the only line to load corrects
 
     def __post_init__(self) -> None:
@@ -136,6 +137,11 @@ def _mapping_of(kept: str | None) -> ExtractMapping | None:
 def environment(name: str, default: str) -> str:
     """The environment variable ``CLINMART_<name>``; the only place that reads any."""
     return os.environ.get(f"CLINMART_{name}", default)
+
+
+def lineage_told(given: str | None) -> str | None:
+    """Where events of OpenLineage go: as given, else ``CLINMART_LINEAGE``; None: nowhere. OPENLINEAGE_* say nothing."""
+    return given or environment("LINEAGE", "") or None
 
 
 def cache_folder() -> Path | None:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from schemas import signals
 from schemas.crosswalk import Crosswalk
 from schemas.formats import Format
 from schemas.lateness import Lateness
 from schemas.records import Chunk, ChunkKind, OversizedLine, Rejection
+from schemas.signals import REFUSED
 from schemas.staged import StagedChunk, together
 from schemas.table import Table
 from schemas.view_table import ViewTable
@@ -90,20 +93,24 @@ class Worker:
 
     def run_together(self, chunks: Sequence[Chunk], as_of: datetime) -> StagedChunk:
         """Stage several small chunks as if they were one."""
-        staged = [
-            self._staged(self._transformed(list(alike), form, as_of), as_of)
-            for form, alike in itertools.groupby(chunks, key=_format)
-        ]
+        staged = []
+        for form, alike in itertools.groupby(chunks, key=_format):
+            same = list(alike)
+            with signals.span(
+                "clinmart.chunk", format=str(form), chunks=len(same), size=sum(len(c.data) for c in same)
+            ):
+                staged.append(self._staged(self._transformed(same, form, as_of), as_of))
         return staged[0] if len(staged) == 1 else together(staged)
 
     def _transformed(self, chunks: Sequence[Chunk], form: Format, as_of: datetime) -> ChunkResult:
-        if form is Format.EXTRACT and self.extracts is not None:
-            return transform_extracts(chunks, self._tools(), self._fields(), as_of, self.extracts)
-        if form is Format.CCDA:
-            return transform_documents(chunks, self._tools(), as_of, self.messages)
-        if form is Format.HL7V2:
-            return transform_messages(chunks, self._tools(), as_of, self.messages)
-        return transform_together(chunks, self._tools(), as_of)
+        with signals.span("clinmart.transform"):
+            if form is Format.EXTRACT and self.extracts is not None:
+                return transform_extracts(chunks, self._tools(), self._fields(), as_of, self.extracts)
+            if form is Format.CCDA:
+                return transform_documents(chunks, self._tools(), as_of, self.messages)
+            if form is Format.HL7V2:
+                return transform_messages(chunks, self._tools(), as_of, self.messages)
+            return transform_together(chunks, self._tools(), as_of)
 
     def run_again(self, chunks: Sequence[Chunk], as_of: datetime, placed: Placed) -> StagedChunk:
         """Stage chunks that are made of quarantined lines; what is refused is staged as ``placed`` makes of it."""
@@ -123,6 +130,12 @@ class Worker:
         return self._staged(refuse_message(message), as_of)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
+        for (kind, reason), rows in Counter((r.resource_type, str(r.code)) for r in result.rejections).items():
+            signals.tell(REFUSED, rows, source=self.source, resource_type=kind, reason=reason)
+        with signals.span("clinmart.stage", tables=len(result.tables) + len(result.rows) + len(result.patches)):
+            return self._written(result, as_of)
+
+    def _written(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         tables = [staged for name, rows in result.rows for staged in self.stage.write_tables({name: rows})]
         return StagedChunk(
             tables=self.stage.write_tables(result.tables) + tables + self.stage.write_patches(result.patches),

@@ -33,7 +33,9 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column(
             "unrouted", "BIGINT", "Of these messages, those that no rule of `--routes` took, and that are kept whole."
         ),
-        Column("kind", "VARCHAR", "load, replay, refresh or listen; null in rows of versions that only loaded."),
+        Column(
+            "kind", "VARCHAR", "load, replay, refresh, listen or consume; null in rows of versions that only loaded."
+        ),
     ),
     "commit": (
         Column("commit_id", "VARCHAR", "Name of the commit; `<mart>.tail` knows it by the same."),
@@ -112,6 +114,17 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("settled", "BIGINT", "Of all its messages up to this `number` the rows are in the tables."),
         Column("load_id", "VARCHAR", "The run that made the last of them."),
         Column("updated_at", _TIME, "When that was committed."),
+    ),
+    "consumer": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("broker", "VARCHAR", "kafka, rabbitmq or sqs."),
+        Column("place", "VARCHAR", "Topic or queue."),
+        Column("partition", "BIGINT", "Partition of the topic; null for a queue."),
+        Column("next_offset", "BIGINT", "Offset of the first message that is not in the mart; null for a queue."),
+        Column("messages", "BIGINT", "Messages that were committed, those that came again among them."),
+        Column("lag", "BIGINT", "Messages that were waiting there at the last commit; null where it is not told."),
+        Column("load_id", "VARCHAR", "The run that made the last commit."),
+        Column("updated_at", _TIME, "When that was."),
     ),
     "view": (
         Column("name", "VARCHAR", "Name of the view and of its table in `main`."),

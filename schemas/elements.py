@@ -39,6 +39,7 @@ PHI_PARTS: dict[str, tuple[str, ...]] = {
     "HumanName": ("text", "family", "given", "prefix", "suffix"),
     "Address": ("text", "line", "city", "district", "postalCode"),
     "ContactPoint": ("value",),
+    "Attachment": ("url", "title", "hash"),
 }
 # A reference called `reasonReference` gives `reason_id`, not `reason_reference_id`.
 _REFERENCE_ENDING = "_reference"

@@ -35,7 +35,11 @@ def time_element(
         reads=(Read(name, paths),),
         columns=(
             Column(
-                f"{name}_at", "TIMESTAMP WITH TIME ZONE", f"{label}: instant in UTC, null unless sent as one.", path
+                f"{name}_at",
+                "TIMESTAMP WITH TIME ZONE",
+                f"{label}: instant in UTC, null unless sent as one.",
+                path,
+                phi=phi,
             ),
             Column(
                 f"{name}_date",
@@ -102,7 +106,7 @@ def reference_element(
             )
         columns.append(Column(f"{name}_id", "VARCHAR", f"{label}: id of the resource referred to.", path))
     columns += [
-        Column(f"{name}_reference", "VARCHAR", f"{label}: text of a reference that gives no id.", path),
+        Column(f"{name}_reference", "VARCHAR", f"{label}: text of a reference that gives no id.", path, phi=True),
         Column(f"{name}_display", "VARCHAR", f"{label}: name shown for it, as sent.", path, phi=True),
     ]
     return Element(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from schemas.consumed import Consumed
 from schemas.mapping.numbered import Numbered
 from schemas.records import Attempt, Counts, Receipt, total_of
 
@@ -119,6 +120,7 @@ class StagedUnit(Staged):
     inputs: dict[str, Counts] = field(default_factory=dict)  # messages of a listener by type
     unrouted: int = 0  # of them, those that no rule took
     heard: int | None = None  # the greatest number among a listener's messages, whose rows these are
+    consumed: list[Consumed] = field(default_factory=list)  # how far a broker's messages are taken in by it
     replaces: str | None = None  # the quarantined line that this unit's only line corrects
     mapping: Numbered | None = None  # what explained the extracts among the files
     remapped: list[str] = field(default_factory=list)  # files that another mapping explained before
@@ -129,4 +131,4 @@ class StagedUnit(Staged):
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to commit."""
-        return not (self.receipts or self.attempts) and self.heard is None
+        return not (self.receipts or self.attempts or self.consumed or self.inputs) and self.heard is None

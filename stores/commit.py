@@ -20,6 +20,7 @@ from stores.audit.versions import Anchor
 from stores.beside_rows import keep_findings, keep_parts, keep_unread
 from stores.codes import save_codes
 from stores.commits import number_commit
+from stores.consumed import save_consumed
 from stores.load_row import save_load
 from stores.mappings import save_mapping
 from stores.messages import accept_messages, settle_messages
@@ -101,6 +102,7 @@ def _take_rows(
         accept_messages(connection, report.source)
     if unit.heard is not None:
         settle_messages(connection, report, unit.heard, unit.rejections, now)
+    save_consumed(connection, unit.consumed, report, now)
     if unit.replaces is not None:
         settle_replaced(connection, unit.replaces, report, counts, now)
     return counts

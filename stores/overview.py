@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from stores.consumed import consumers
 from stores.quarantine import by_reason, records
 from stores.sql import STORED, STORED_HISTORY, quoted
 
@@ -54,6 +55,7 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
     return {
         "tables": tables,
         "listeners": listeners,
+        "consumers": consumers(connection),
         "deleted": deleted,
         "sources": sources,
         "loads": loads,

@@ -23,9 +23,11 @@ def is_published(folder: Path) -> bool:
     return (folder / _MARKER).exists()
 
 
-def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table]) -> dict[str, int]:
+def publish_parquet(
+    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[Table] | None
+) -> dict[str, int]:
     """Write every table and view of schema ``main`` that has rows as ``<table>.parquet`` into ``folder``; rows by
-    table; ``tables`` are the models.
+    table; ``tables`` are the models, None for a copy for analysts, which has no quarantine.
 
     ``_newer_refused.parquet`` names the rows of which a newer version stands in the quarantine. The folder is replaced
     by renaming: a reader sees the old one or the new one. A folder that was not published by clinmart is refused
@@ -38,8 +40,9 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, tables:
     try:
         fresh.mkdir(parents=True)
         rows = {name: _write(connection, name, fresh) for name in _names(connection)}
-        to = text(str(fresh / REFUSED_FILE))
-        connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet)")
+        if tables is not None:
+            to = text(str(fresh / REFUSED_FILE))
+            connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet)")
         (fresh / _MARKER).write_text('{"made_by": "clinmart publish"}\n')
         if folder.exists():
             folder.rename(old)

@@ -38,6 +38,7 @@ _ETL_TABLES = {
     "tombstone": "One row a delete: what is deleted is in `history` and not in `main`.",
     "message": "HL7 v2 messages that listeners took in, whole; a control id that comes again is known by it.",
     "listener": "Up to which message of each source listeners have made rows.",
+    "consumer": "How far the messages of brokers are in the mart (`clinmart consume`), by queue or partition.",
     "view": "The SQL on FHIR views that were added, each with a table that loads fill (`clinmart view add`).",
     "export": "How far each export of a far server was read (`clinmart load https://...`).",
     "watermark": "How far each type of each source has come.",

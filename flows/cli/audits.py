@@ -10,13 +10,9 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-_REASON = Annotated[
-    str | None,
-    typer.Option(
-        "--reason",
-        help="Why, for the audit trail: one line, no name or number of a patient [default: CLINMART_REASON].",
-    ),
-]
+_SAID = "Why, for the audit trail: one line, no name or number of a patient [default: CLINMART_REASON]."
+_REASON = Annotated[str | None, typer.Option("--reason", help=_SAID)]
+_WHY = Annotated[str | None, typer.Option("--why", help=_SAID)]
 _COPY = Annotated[
     str | None,
     typer.Option(
@@ -43,7 +39,7 @@ def audits(
         def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             from flows import auditing, sealing
 
-            auditing.tell_reason(_text(kwargs.pop("reason", None)))
+            auditing.tell_reason(_text(kwargs.pop("audit_reason", None)))
             sealing.tell_copy(_text(kwargs.pop("audit_copy", None)))
             mart = kwargs.get("mart")
             if action is None or not isinstance(mart, Path) or not mart.exists():
@@ -56,11 +52,11 @@ def audits(
                 return command(*args, **kwargs)
 
         signature = inspect.signature(command, eval_str=True)
-        more = [inspect.Parameter("reason", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_REASON)]
+        told = _WHY if "reason" in signature.parameters else _REASON  # which may be the reason of a refusal
+        more = [inspect.Parameter("audit_reason", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=told)]
         if not looks:
             more.append(inspect.Parameter("audit_copy", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_COPY))
-        known = [one for one in signature.parameters.values() if one.name not in ("reason", "audit_copy")]
-        run.__signature__ = signature.replace(parameters=[*known, *more])  # type: ignore[attr-defined] # what Typer reads
+        run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *more])  # type: ignore[attr-defined] # what Typer reads
         return run
 
     return wrap

@@ -118,6 +118,10 @@ def load(
     ignore_counts: far.CountsOption = False,
     parallel: far.ParallelOption = 4,
     hours: far.HoursOption = 24.0,
+    lineage: Annotated[
+        str | None,
+        typer.Option(help="File or address that OpenLineage events about the load go to [default: CLINMART_LINEAGE]."),
+    ] = None,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="Run as a Prefect flow, so that it shows in the Prefect UI.")
     ] = False,
@@ -156,6 +160,7 @@ def load(
         replaces=replaces,
         late_policy=late_policy,
         lateness=duration(lateness),
+        lineage=lineage,
     )
     inputs, deletes = inputs or [], deletes or []
     extra: dict[str, object] = {}

@@ -14,8 +14,11 @@ import typer
 
 from flows.cli import (
     audit,
+    consume,
+    deidentify,
     fetch,
     key,
+    lineage,
     listen,
     load,
     mapping,
@@ -28,6 +31,7 @@ from flows.cli import (
     units,
     view,
 )
+from flows.masking import mask_logs
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -45,10 +49,13 @@ app = typer.Typer(
 app.command("load")(load.load)
 app.command("fetch")(fetch.fetch)
 app.command("listen")(listen.listen)
+app.command("consume")(consume.consume)
 app.command("status")(status.status)
 app.command("refresh")(refresh.refresh)
 app.command("report")(report.report)
 app.command("publish")(status.publish)
+app.command("deidentify")(deidentify.deidentify)
+app.command("lineage")(lineage.lineage)
 app.command("repair")(repair.repair)
 app.command("synth")(synth.synth)
 app.add_typer(quarantine.app, name="quarantine")
@@ -69,17 +76,33 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    context: typer.Context,
+    otlp: Annotated[
+        str | None, typer.Option(help="Send spans and metrics to this OTLP/HTTP receiver, e.g. http://127.0.0.1:4318.")
+    ] = None,
+    metrics_listen: Annotated[
+        str | None, typer.Option(help="Let Prometheus ask for metrics at [HOST:]PORT [default host: this machine].")
+    ] = None,
+    metrics_file: Annotated[
+        Path | None, typer.Option(help="Write metrics into this file at the end, for the textfile collector.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
-    """Options of no command."""
+    """Options of every command, before its name. Without them nothing is told to anybody."""
+    if otlp or metrics_listen or metrics_file:
+        from flows.telemetry import TelemetryOptions, telemetry
+
+        options = TelemetryOptions(otlp, metrics_listen, metrics_file)
+        context.with_resource(telemetry(options, context.invoked_subcommand or "help"))
 
 
 def main() -> None:
     """Run the command line; errors that users can mend are one line on stderr and an exit code."""
     gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    mask_logs()
     try:
         code = app(standalone_mode=False)
     except ClinmartError as error:

@@ -37,6 +37,8 @@ def status(mart: MartOption, as_json: JsonOption = False) -> None:
     print_rows("last loads", [_short(load) for load in found["loads"]])
     if found["listeners"]:
         print_rows("listeners", found["listeners"])
+    if found["consumers"]:
+        print_rows("consumers", found["consumers"])
     print_rows("quarantine", found["quarantine"])
 
 

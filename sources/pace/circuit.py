@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from circuitbreaker import CircuitBreaker
 
+from schemas import signals
+from schemas.signals import CIRCUIT_OPEN
 from sources.pace.clock import Deadline
 from sources.pace.limits import PaceLimits
 from sources.pace.passing import PassingError
@@ -40,10 +42,12 @@ class Circuit:
                 yield
             return
         async with self._probe:
+            signals.tell(CIRCUIT_OPEN, 1)
             while self._breaker.opened:
                 await deadline.sleep(self._breaker.open_remaining, "the server failed again and again")
             with self._breaker:
                 yield
+            signals.tell(CIRCUIT_OPEN, 0)
 
 
 def _is_failure(_kind: type[BaseException], error: BaseException) -> bool:

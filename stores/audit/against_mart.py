@@ -11,7 +11,7 @@ import duckdb
 
 from stores.audit.chain import Chain, Fault, Values
 from stores.audit.record import Phase
-from stores.audit.versions import PATCHES, patched_types, stored_versions
+from stores.audit.versions import EVERY_LOAD, PATCHES, patched_types, stored_versions
 from stores.stored import stored_columns
 
 _Key = tuple[str, str, str]  # load, type, kind
@@ -41,9 +41,9 @@ class Told:
                 self.settled.add(intent)
                 if values.get("outcome") == "ok":
                     self.commits[intent] = str(detail.get("commit_id", "")), detail.get("versions", [])
-        for load in detail.get("anchored", ()):
-            for key in [key for key in self.versions if key[0] == load]:
-                del self.versions[key]
+        anew = set(map(str, detail.get("anchored", ())))
+        for key in [key for key in self.versions if key[2] != PATCHES and anew & {key[0], EVERY_LOAD}]:
+            del self.versions[key]
         for one in detail.get("versions", ()):
             self._anchor(one, number)
 

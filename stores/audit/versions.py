@@ -22,6 +22,7 @@ from stores.step import VERDICT, Merge
 RUN = 256  # versions in a leaf
 _BATCH = 100 * RUN  # rows that are taken from the mart at a time
 ROWS, DELETES, PATCHES = "rows", "deletes", "patches"
+EVERY_LOAD = "*"  # in place of the loads whose versions are told anew
 _ENTRY = "content_hash || encode(id) AS entry"
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from flows.audit_check import Verified, records_of, verify
 from flows.audit_restart import restart
-from flows.auditing import audited, note, trail_of
+from flows.auditing import anchor_anew, audited, note, trail_of
 from flows.mart_views import drop_from_mart
 from flows.runner import run_load
 from flows.settings import LoadSettings
@@ -144,6 +144,20 @@ def test_mart_that_was_altered(mart: Path, name: str) -> None:
     assert any(part in _said(found) for part in said.split("|")), _said(found)
 
 
+def test_versions_named_anew(mart: Path) -> None:
+    """What takes versions out and says so leaves a mart that is proved; all else is still found."""
+    with audited(mart, "erase", reason="asked for") as act, duckdb.connect(str(mart)) as connection:
+        connection.execute("DELETE FROM stored.medication WHERE id LIKE '%-b'")
+        connection.execute("DELETE FROM stored_history.medication WHERE id LIKE '%-a'")
+        anchor_anew(act, connection)
+    assert _said(verify(mart)) == ""
+    run_load(MemorySource({"e.ndjson": medication("e")}), _settings(mart))
+    assert _said(verify(mart)) == ""
+    with duckdb.connect(str(mart)) as connection:
+        connection.execute("DELETE FROM stored.medication WHERE id LIKE '%-c'")
+    assert "and there were" in _said(verify(mart))
+
+
 def test_cut_tail_is_told_by_the_mart(mart: Path) -> None:
     """Also where the checkpoints are gone with the records; the next load refuses to go on."""
     folder = mart.with_name("m.audit")
@@ -155,7 +169,7 @@ def test_cut_tail_is_told_by_the_mart(mart: Path) -> None:
     assert (found.faults[0].number, found.faults[0].line) == (6, 5)
     assert "are gone" in found.faults[0].what
     with pytest.raises(IntegrityError, match="clinmart audit restart"):
-        run_load(MemorySource({}), _settings(mart))
+        run_load(MemorySource({"e.ndjson": medication("e")}), _settings(mart))
     aside = restart(mart, "records were lost with a disk")
     assert aside is not None
     assert _said(verify(mart)) == ""

@@ -275,8 +275,8 @@ def test_a_stager_that_is_killed(tmp_path: Path) -> None:
         assert refused == {1}
         assert staged.counts["Patient"].quarantined == 1
         assert all(Path(path).exists() for path in staged.paths)
-        assert stager._pool is not None
-        for process in list(stager._pool._processes):
+        assert stager._process._pool is not None
+        for process in list(stager._process._pool._processes):
             os.kill(process, signal.SIGKILL)
         with pytest.raises(TryAgainError, match="ended before its time"):
             for _ in range(100):

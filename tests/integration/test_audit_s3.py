@@ -31,7 +31,12 @@ def s3() -> Iterator[Any]:
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    told = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    told = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**told, "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}"}.items():
             patch.setenv(name, value)
@@ -56,9 +61,9 @@ def test_kept_and_locked(s3: Any, signed: Checkpoint, tmp_path: Path) -> None:
     copies.keep(msgspec.structs.replace(signed, at="later"))
     assert copies.read() == [signed]
     (version,) = s3.list_object_versions(Bucket="locked", Prefix="ward/")["Versions"]
-    kept = s3.get_object_retention(Bucket="locked", Key=version["Key"], VersionId=version["VersionId"])["Retention"]
-    assert kept["Mode"] == "COMPLIANCE"
-    assert timedelta(days=29) < kept["RetainUntilDate"] - datetime.now(UTC) < timedelta(days=31)
+    kept = s3.head_object(Bucket="locked", Key=version["Key"], VersionId=version["VersionId"])
+    assert kept["ObjectLockMode"] == "COMPLIANCE"
+    assert timedelta(days=29) < kept["ObjectLockRetainUntilDate"] - datetime.now(UTC) < timedelta(days=31)
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(Bucket="locked", Key=version["Key"], VersionId=version["VersionId"])
     with pytest.raises(IntegrityError, match="otherwise than the trail"):
