@@ -47,6 +47,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.ccda
 	$(BIN)/python -m benchmarks.extracts
 	$(BIN)/python -m benchmarks.bulk_export
+	$(BIN)/python -m benchmarks.objects
 
 torture: setup
 	$(BIN)/python -m benchmarks.torture

@@ -10,6 +10,7 @@ from flows.settings import LoadSettings
 from schemas.lateness import LatePolicy
 from schemas.mapping.numbered import Numbered
 from schemas.records import Counts, LoadReport, Partition
+from stores.objects import ObjectNames
 from stores.receipts import Known, Receipts
 
 
@@ -17,12 +18,18 @@ class Accounts:
     """Says of each partition whether it need be read, and counts those that need not be in the report."""
 
     def __init__(
-        self, settings: LoadSettings, report: LoadReport, receipts: Receipts, mapping: Numbered | None
+        self,
+        settings: LoadSettings,
+        report: LoadReport,
+        receipts: Receipts,
+        mapping: Numbered | None,
+        objects: ObjectNames | None = None,
     ) -> None:
         self._settings = settings
         self._report = report
         self._receipts = receipts
         self._mapping = mapping
+        self.objects = objects or ObjectNames()
         self._again: dict[Partition, Known] = {}  # partitions that are read again
         self.skipped: set[str] = set()  # files of which partitions are not
         self.loads_before: set[str] = set()  # that took them in
@@ -54,9 +61,8 @@ class Accounts:
         if not self._receipts.may_know(partition.size):
             return False
         as_of, given = self.time_of(partition, manifest)
-        known = self._receipts.find(
-            partition.size, receipt_name(partition, digest(partition)), as_of if given else None
-        )
+        name = self.objects.find(partition) or receipt_name(partition, digest(partition))
+        known = self._receipts.find(partition.size, name, as_of if given else None)
         if known is None:
             return False
         changed = known.mapping != self.mapped_by(partition)
@@ -64,6 +70,7 @@ class Accounts:
             self._again[partition] = known
             return False
         self._skip(partition, known)
+        self.objects.add(partition, name)
         return True
 
     def _skip(self, partition: Partition, known: Known) -> None:

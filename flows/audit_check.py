@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.keyring import keys_of
+from flows.keyring import keys_of, mart_at
 from flows.sealing import copies_told
 from schemas.errors import UsageError
 from stores.audit.against_mart import Proved, Told, check_mart
@@ -15,7 +15,6 @@ from stores.audit.checkpoints import Checkpoint, Checkpoints
 from stores.audit.segments import Segments
 from stores.audit.trail import trail_folder
 from stores.keys import Keys
-from stores.mart import Mart
 
 
 @dataclass(slots=True)
@@ -41,7 +40,7 @@ class Verified:
         }
 
 
-def verify(mart: Path, keys: str | None = None, copies: str | None = None, *, wait: float = 0.0) -> Verified:
+def verify(mart: Path, copies: str | None = None, *, wait: float = 0.0) -> Verified:
     """Hold the trail of ``mart`` against all that tells of it; the first fault is that of the first bad record.
 
     ``copies``: a second place of checkpoints, else as ``CLINMART_AUDIT_COPY`` says. Raises UsageError when there is
@@ -57,7 +56,7 @@ def verify(mart: Path, keys: str | None = None, copies: str | None = None, *, wa
         found.faults.append(chain.fault)
     local, second = Checkpoints(folder).read(), copies_told(copies)
     found.here = len(local)
-    ring = keys_of(mart, keys) if local or second is not None else None
+    ring = keys_of(mart) if local or second is not None else None
     if ring is not None:
         found.faults += _check(
             chain, local, ring, f"the checkpoints beside the trail ({Checkpoints(folder).path.name})"
@@ -68,7 +67,7 @@ def verify(mart: Path, keys: str | None = None, copies: str | None = None, *, wa
         found.faults += _check(chain, kept, ring, f"the copies of checkpoints in {second.where}")
     if mart.exists() and chain.fault is None:
         found.proved = Proved()
-        with Mart(mart, repairing=True).connect(read_only=True, wait=wait) as connection:
+        with mart_at(mart, repairing=True).connect(read_only=True, wait=wait) as connection:
             found.faults += check_mart(connection, chain, told, found.proved)
     found.faults = list(dict.fromkeys(found.faults))
     return found

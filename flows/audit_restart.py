@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows.auditing import seal, trail_of
+from flows.keyring import mart_at
 from schemas.errors import UsageError
 from stores.audit.record import known_reason
 from stores.lock import loader_lock
-from stores.mart import Mart
 
 
 def restart(mart: Path, reason: str, *, wait: float = 0.0) -> Path | None:
@@ -16,7 +16,7 @@ def restart(mart: Path, reason: str, *, wait: float = 0.0) -> Path | None:
     why = known_reason(reason)
     if why is None:
         raise UsageError("--reason is empty: say in one line why a new audit trail is begun")
-    store = Mart(mart, repairing=True)
+    store = mart_at(mart, repairing=True)
     store.must_exist()
     with loader_lock(mart, wait=wait):
         with store.connect(read_only=True, wait=wait) as connection:

@@ -14,6 +14,7 @@ from schemas.mapping.numbered import Numbered
 from schemas.view_table import ViewTable
 from stores.mappings import numbered
 from stores.mart import Mart
+from stores.objects import ObjectNames
 from stores.receipts import Receipts
 from stores.replays import replaceable
 from stores.tail import TailReceipt
@@ -32,11 +33,13 @@ class Before:
     replaces: str | None = None
     late: Mapping[str, datetime] = field(default_factory=dict)
     mapping: Numbered | None = None
+    objects: ObjectNames = field(default_factory=ObjectNames)
 
 
 def nothing_before(settings: LoadSettings) -> Before:
     """What a mart that is not there yet would say."""
-    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None))
+    objects = ObjectNames(None, settings.source)
+    return Before(Receipts(None, settings.source), mapping=_numbered(settings, None), objects=objects)
 
 
 def read_before(
@@ -59,6 +62,7 @@ def read_before(
             settings.replaces and replaceable(connection, settings.replaces, settings.source),
             late_before(connection, settings.source, settings.lateness),
             _numbered(settings, connection),
+            ObjectNames(connection, settings.source),
         )
 
 

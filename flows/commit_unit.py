@@ -62,6 +62,7 @@ class CommitUnit:
         if known is not None and known.mapping != mapped_by:
             unit.remapped.append(read.partition.uri)
         sha256 = receipt_name(read.partition, read.sha256)
+        self._accounts.objects.add(read.partition, sha256)
         inputs = total_of(part for chunk in read.chunks for part in chunk.inputs)
         unrouted, routes = sum(sum(chunk.unrouted) for chunk in read.chunks), self._settings.routes
         unit.receipts.append(

@@ -17,7 +17,7 @@ from sources.pace import Deadline, Pace, PaceLimits
 from sources.smart import BackendServices, Client, discover, read_key
 
 
-def must_be_alone(inputs: Sequence[str], deletes: Sequence[Path], settings: LoadSettings) -> None:
+def must_be_alone(inputs: Sequence[str], deletes: Sequence[str], settings: LoadSettings) -> None:
     """UsageError for what does not go with an address."""
     if len(inputs) != 1 or deletes:
         raise UsageError("an address is loaded alone: give files, and other addresses, in loads of their own")

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from flows.private import keep_private
 from flows.settings import environment
+from stores.keys import Keys, open_keys
+from stores.mart import Mart
 
-if TYPE_CHECKING:
-    from stores.keys import Keys
+_TOLD: list[str] = []  # by the command that runs, the last one counts
 
 
-def keys_told(given: str | None) -> str | None:
+@contextmanager
+def telling(where: str | None) -> Iterator[None]:
+    """Within the block, the keys are at ``where``; None tells nothing."""
+    if where is None:
+        yield
+        return
+    _TOLD.append(where)
+    try:
+        yield
+    finally:
+        _TOLD.pop()
+
+
+def keys_told() -> str | None:
     """Where the keys are, when somebody said so."""
-    return given or environment("KEYS", "") or None
+    return _TOLD[-1] if _TOLD else environment("KEYS", "") or None
 
 
 def keys_of(mart: Path, given: str | None = None, *, create: bool = False) -> Keys:
     """The keys of a mart; see :func:`stores.keys.open_keys` for what is raised. ``create``: make what is not there."""
-    from stores.keys import open_keys  # noqa: PLC0415 - commands that need no key do not pay for it
+    if create:
+        keep_private()
+    return open_keys(given or keys_told(), mart, create=create)
 
-    return open_keys(keys_told(given), mart, create=create)
+
+def mart_at(path: Path, **options: Any) -> Mart:
+    """The mart at ``path``, with the keys that were told; for the options see :class:`stores.mart.Mart`."""
+    return Mart(path, keys=lambda: keys_of(path), **options)

@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from flows.export_settings import ExportSettings
+from flows.keyring import mart_at
 from flows.settings import LoadSettings, new_load_id
 from schemas.errors import StorageError
 from sources.bulk_export import ExportRequest
 from sources.bulk_export.job import Job, read_job, write_job
 from sources.manifest import MANIFEST_NAME
 from stores.exports import export_cursor
-from stores.mart import Mart
 
 
 def landing_zone(settings: LoadSettings, given: Path | None) -> Path:
@@ -45,7 +45,7 @@ def note_loaded(folder: Path) -> None:
 
 
 def _cursor(settings: LoadSettings, scope: str) -> datetime | None:
-    mart = Mart(settings.mart, memory=settings.memory)
+    mart = mart_at(settings.mart, memory=settings.memory)
     if not settings.mart.exists():
         return None
     with mart.connect(read_only=True, wait=settings.wait) as connection:

@@ -19,11 +19,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.commit_unit import Read
+from flows.landing_checks import check_landings
 from flows.opening import open_session
 from flows.routed import settings_by_source, summed
 from flows.session import LoadSession
-from flows.settings import LoadSettings
-from schemas.errors import ClinmartError, IntegrityError, UsageError
+from flows.settings import LoadSettings, object_access
+from schemas.errors import ChangedError, ClinmartError, IntegrityError, TryAgainError, UsageError
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
 from schemas.records import DISPOSITIONS, LoadReport, Partition
@@ -31,6 +32,7 @@ from schemas.staged import StagedChunk
 from sources.crosswalks import read_crosswalk
 from sources.files import FileSource
 from sources.mapping import read_mapping
+from sources.objects.address import is_object
 from sources.routes import read_routes
 from transforms.sample import Sampling
 
@@ -44,8 +46,10 @@ class StepError(ClinmartError):
 
 
 def _may_pass_next_time(_task: Any, _run: Any, state: Any) -> bool:
-    """Errors that a user must mend fail at once; the rest may be a passing fault of disk or memory."""
+    """Errors that a user must mend fail at once; the rest may be a passing fault of disk, memory or network."""
     error = state.result(raise_on_failure=False)
+    if isinstance(error, TryAgainError):
+        return not isinstance(error, ChangedError)
     return isinstance(error, StepError) or not isinstance(error, ClinmartError)
 
 
@@ -119,6 +123,8 @@ def load(
     to_fhir: str | None = None,
     routes: str | None = None,
     mapping: str | None = None,
+    encrypt: bool = False,
+    require_signed: bool = False,
     lineage: str | None = None,
 ) -> dict[str, Any]:
     """Load clinical data into a mart. The report is the return value and an artifact of the run.
@@ -133,7 +139,9 @@ def load(
     discard rows that are more than lateness seconds behind the newest of their type. deletes: files of deletes.
     format: what the files hold. charset, zone: of HL7 v2 messages and times that name none. to_fhir: folder for what
     they become. routes: file of rules that say by their header where messages belong. mapping: file that says what the
-    columns of extracts are. lineage: file or address that OpenLineage events go to.
+    columns of extracts are. encrypt: make a new mart encrypted.
+    require_signed: refuse folders of files that no key of this mart signed. lineage: file or address that
+    OpenLineage events go to.
     """
     settings = LoadSettings(
         Path(mart),
@@ -153,9 +161,19 @@ def load(
         to_fhir=Path(to_fhir) if to_fhir else None,
         routes=read_routes(Path(routes)) if routes else None,
         mapping=read_mapping(Path(mapping)) if mapping else None,
+        encrypt=encrypt,
+        require_signed=require_signed,
         lineage=lineage,
     )
-    files = FileSource(inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping)
+    files = FileSource(
+        inputs,
+        settings.limits,
+        deletes=deletes,
+        given=settings.format,
+        mapping=settings.mapping,
+        objects=object_access,
+    )
+    check_landings(files, settings)
     reports = []
     for one in settings_by_source(settings, deletes=bool(deletes)):
         with open_session(one) as session:
@@ -226,12 +244,12 @@ def report_markdown(report: LoadReport) -> str:
     return "\n".join(lines)
 
 
-def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Sequence[Path] = ()) -> LoadReport:
+def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Sequence[str] = ()) -> LoadReport:
     """Run the flow here, as the command line does; its run shows in the Prefect UI of the configured server."""
     if not inputs and not deletes:
         raise UsageError("give at least one file or folder to load")
     found = load(
-        [str(Path(i).absolute()) for i in inputs],
+        [_absolute(each) for each in inputs],
         str(settings.mart.absolute()),
         settings.source,
         settings.as_of,
@@ -243,13 +261,19 @@ def run_with_prefect(inputs: Sequence[str], settings: LoadSettings, deletes: Seq
         settings.replaces,
         settings.late_policy,
         settings.lateness.total_seconds(),
-        [str(path.absolute()) for path in deletes],
+        [_absolute(each) for each in deletes],
         settings.format,
         settings.charset,
         settings.zone,
         str(settings.to_fhir.absolute()) if settings.to_fhir else None,
         str(Path(settings.routes.uri).absolute()) if settings.routes else None,
         str(Path(settings.mapping.uri).absolute()) if settings.mapping else None,
+        settings.encrypt,
+        settings.require_signed,
         settings.lineage,
     )
     return LoadReport.from_dict(found)
+
+
+def _absolute(given: str) -> str:
+    return given if is_object(given) else str(Path(given).absolute())

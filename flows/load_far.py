@@ -10,6 +10,7 @@ from pathlib import Path
 from flows.drain import Drain
 from flows.export_settings import ExportSettings
 from flows.fetch import DrainedError, run_fetch
+from flows.keyring import keys_of
 from flows.landing import note_loaded, plan_export
 from flows.routed import load_each
 from flows.runner import Watcher
@@ -19,6 +20,7 @@ from schemas.records import LoadReport
 from sources.bulk_export import ArrivingExport, Fetched
 from sources.bulk_export.answer import Listing
 from sources.bulk_export.job import Job
+from stores.keys import Keys
 
 
 @dataclass(slots=True)
@@ -64,9 +66,10 @@ def load_far(
     """
     folder, asked = plan_export(settings, asked, zone)
     found = FarLoad(folder, since=None if asked.since is None else asked.since.isoformat())
+    keys = keys_of(settings.mart, create=True)
     source = _Told(folder, settings)
     fetching = threading.Thread(
-        target=_fetch, args=(asked, folder, say, drain, source, found), name="clinmart-fetch", daemon=True
+        target=_fetch, args=(asked, folder, say, drain, source, found, keys), name="clinmart-fetch", daemon=True
     )
     fetching.start()
     source.known.wait()
@@ -104,11 +107,17 @@ class _Told(ArrivingExport):
 
 
 def _fetch(
-    asked: ExportSettings, folder: Path, say: Callable[[str], None], drain: Drain, source: _Told, found: FarLoad
+    asked: ExportSettings,
+    folder: Path,
+    say: Callable[[str], None],
+    drain: Drain,
+    source: _Told,
+    found: FarLoad,
+    keys: Keys,
 ) -> None:
     complete = False
     try:
-        found.fetched = fetched = run_fetch(asked, folder, say, drain, source)
+        found.fetched = fetched = run_fetch(asked, folder, say, drain, source, keys)
         complete = not fetched.missing
         found.error = shortfall(fetched)
     except ClinmartError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.auditing import audited
+from flows.keyring import mart_at
 from flows.settings import cache_folder
 from flows.views import read_view
 from schemas.errors import UsageError
@@ -14,7 +15,6 @@ from schemas.tables import all_tables
 from schemas.view_definition import parse_view
 from schemas.view_table import ViewTable
 from stores.lock import loader_lock
-from stores.mart import Mart
 from stores.refresh import files_of_messages
 from stores.views import Dropped, add_view, drop_view, views_of
 from transforms.views.output import stored_type
@@ -41,7 +41,7 @@ def add_to_mart(path: Path, mart: Path, wait: float) -> Added:
         raise UsageError(f"{path}: the view has no name, and its table needs one")
     columns = [Column(c.name, stored_type(c), f"`{c.fhir_type}` of the view {name}.") for c in compiled.columns]
     with loader_lock(mart, wait=wait):
-        store = Mart(mart, moulds=cache_folder())
+        store = mart_at(mart, moulds=cache_folder())
         store.must_be_possible()
         store.prepare(all_tables(), wait=wait)
         told = {"view": name, "resource_type": compiled.resource}
@@ -56,7 +56,7 @@ def drop_from_mart(name: str, mart: Path, wait: float) -> Dropped:
 
     Raises UsageError, LockedError or StorageError.
     """
-    store = Mart(mart)
+    store = mart_at(mart)
     store.must_exist()
     with loader_lock(mart, wait=wait):
         store.prepare(all_tables(), wait=wait)

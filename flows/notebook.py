@@ -13,19 +13,21 @@ import duckdb
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from flows.keyring import keys_of, mart_at
 from schemas.errors import UsageError
 from schemas.table import Table
 from schemas.tables import all_tables
-from stores.mart import Mart
+from stores.keys import Purpose
 from stores.newer_refused import NEWER_REFUSED, flagged
 from stores.publish import REFUSED_FILE, is_published
-from stores.sql import quoted
+from stores.published import Marker, config, marker_of, use_key
+from stores.sql import quoted, text
 
 _PATIENCE = 60.0  # seconds to wait for a commit
 _BATCH = 122_880  # rows
 
 
-def open_mart(path: str | Path, *, wait: float = _PATIENCE) -> OpenMart | PublishedMart:
+def open_mart(path: str | Path, *, wait: float = _PATIENCE) -> OpenMart | PublishedMart | SealedMart:
     """The mart at ``path``: a DuckDB file, or a folder that ``clinmart publish`` wrote.
 
     ``mart.tables`` names its tables and views, ``mart["patient"]`` is one as a LazyFrame, ``mart.sql(...)`` a
@@ -33,7 +35,10 @@ def open_mart(path: str | Path, *, wait: float = _PATIENCE) -> OpenMart | Publis
     or with the same load, stands in the quarantine. Raises UsageError when there is no mart.
     """
     at = Path(path)
-    return PublishedMart(at) if at.is_dir() else OpenMart(at, wait)
+    if not at.is_dir():
+        return OpenMart(at, wait)
+    marker = marker_of(at)
+    return SealedMart(at, marker) if marker is not None and marker.key_id is not None else PublishedMart(at)
 
 
 class OpenMart:
@@ -41,7 +46,7 @@ class OpenMart:
 
     def __init__(self, path: Path, wait: float) -> None:
         self.path = path
-        self._mart, self._wait = Mart(path), wait
+        self._mart, self._wait = mart_at(path), wait
         self._mart.must_exist()
         self._resources = {table.name: table for table in all_tables()}
 
@@ -111,6 +116,36 @@ class PublishedMart:
         refused = pl.scan_parquet(self._folder / REFUSED_FILE).filter(pl.col("table_name") == table)
         marked = refused.select("source", "id", pl.lit(True).alias(NEWER_REFUSED))
         return frame.join(marked, on=["source", "id"], how="left").with_columns(pl.col(NEWER_REFUSED).fill_null(False))
+
+
+class SealedMart:
+    """A folder that ``clinmart publish`` wrote of an encrypted mart; read by DuckDB, with the mart's keyring."""
+
+    def __init__(self, folder: Path, marker: Marker) -> None:
+        key = keys_of(Path(marker.mart or folder)).find(marker.key_id or "", Purpose.DATABASE)
+        self.tables = sorted(file.stem for file in folder.glob("*.parquet") if file.name != REFUSED_FILE)
+        self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        self._connection.execute("SET TimeZone = 'UTC'")
+        use_key(self._connection, key)
+        how = config(key, reading=True)
+        refused = f"read_parquet({text(str(folder / REFUSED_FILE))}{how})"
+        for table in self.tables:
+            query = f"FROM read_parquet({text(str(folder / f'{table}.parquet'))}{how})"
+            columns = {name for name, *_ in self._connection.execute(f"DESCRIBE {query}").fetchall()}
+            if {"source", "id", "load_id"} <= columns:
+                marked = f"SELECT source, id FROM {refused} WHERE table_name = {text(table)}"
+                query = f"SELECT *, (source, id) IN ({marked}) AS {NEWER_REFUSED} {query}"
+            self._connection.execute(f"CREATE VIEW {quoted(table)} AS {query}")
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """What DuckDB answers, whole."""
+        return pl.DataFrame(pl.from_arrow(_asked(self._connection, query).to_arrow_table()))
+
+    def __getitem__(self, table: str) -> pl.LazyFrame:
+        """A table or view, read whole."""
+        if table not in self.tables:
+            raise _unknown(table, self.tables)
+        return self.sql(f"FROM {quoted(table)}").lazy()
 
 
 def _asked(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation:

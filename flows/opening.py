@@ -11,7 +11,7 @@ from typing import TypeVar
 from flows.audit_session import SessionAudit
 from flows.before import Before, nothing_before, read_before
 from flows.fhir_files import make_folder
-from flows.keyring import keys_of
+from flows.keyring import keys_of, mart_at
 from flows.masking import mask_logs
 from flows.preferred_units import read_preferred_units
 from flows.session import LoadSession
@@ -60,24 +60,25 @@ def open_session_of(
     mask_logs(lambda: _mask_key(settings))
     with ExitStack() as stack:
         if beside is not None:
-            stage = Stage(settings.mart, report.load_id)
+            stage = Stage(settings.mart, report.load_id, beside.keys, seal=beside.mart.is_encrypted)
             stack.callback(stage.close)
             audit = SessionAudit(settings.mart, report)
             stack.enter_context(audit.load())
             before = read_before(beside.mart, settings, lost)
-            session = of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, audit)
+            session = of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, beside.keys, audit)
             _tell_lineage(stack, session)
             yield session
             return
         listening = kind == "listen"  # then those who wait for answers come first
         running = kind in ("listen", "consume")  # for days, with a commit every moment
-        mart = Mart(
+        mart = mart_at(
             settings.mart,
             threads=1 if listening else None,
             memory=settings.memory,
             repairing=bool(lost),
             moulds=cache_folder(),
             checkpoint=_RUNNING_CHECKPOINT if running else None,
+            encrypt=settings.encrypt,
         )
         mart.must_be_possible()
         if settings.to_fhir is not None:
@@ -85,6 +86,7 @@ def open_session_of(
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
         audit = SessionAudit(settings.mart, report)
         stack.enter_context(audit.load())
+        keys = keys_of(settings.mart, create=True)
         making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
@@ -93,9 +95,9 @@ def open_session_of(
             audit.reconcile(None)
         before = nothing_before(settings) if new else _before(made, mart, settings, lost, audit)
         clean_staging(settings.mart)
-        stage = Stage(settings.mart, report.load_id)
+        stage = Stage(settings.mart, report.load_id, keys, seal=mart.is_encrypted)
         stack.callback(stage.close)
-        session = of_kind(settings, mart, stage, report, before, preferred, made.result, audit)
+        session = of_kind(settings, mart, stage, report, before, preferred, made.result, keys, audit)
         _tell_lineage(stack, session)
         yield session
 

@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 
 from flows.accounts import receipt_name
 from flows.commit_unit import Read
 from flows.drain import Drain
+from flows.keyring import mart_at
 from flows.opening import open_session_of
 from flows.runner import read_all
 from flows.session import LoadSession
-from flows.settings import LoadSettings
+from flows.settings import LoadSettings, object_access
 from flows.worker import Worker
-from schemas.errors import ClinmartError, StorageError, UsageError
+from schemas.errors import ChangedError, ClinmartError, StorageError, TryAgainError, UsageError
 from schemas.formats import Format
 from schemas.lateness import Lateness
 from schemas.records import Chunk, Counts, Partition
@@ -26,11 +26,10 @@ from schemas.staged import StagedChunk
 from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.manifest import Manifest
-from sources.reading import AheadReading
-from sources.source import ReadLimits
+from sources.source import Reading, ReadLimits
 from stores.load_row import save_load
-from stores.mart import Mart
 from stores.refresh import Held, Target, files_of_messages, held, left, refresh, sources_of
+from stores.sealed_path import path_of
 from stores.views import views_of
 from transforms.result import ChunkResult
 from transforms.sample import Sampling
@@ -69,7 +68,7 @@ def run_refresh(settings: LoadSettings, name: str, drain: Drain | None = None) -
 
     Raises UsageError for a name that is neither, and the errors of a load.
     """
-    mart = Mart(settings.mart, memory=settings.memory)
+    mart = mart_at(settings.mart, memory=settings.memory)
     mart.must_exist()
     with mart.connect(read_only=True, wait=settings.wait) as connection:
         target = _target(connection, name)
@@ -86,7 +85,7 @@ def run_refresh(settings: LoadSettings, name: str, drain: Drain | None = None) -
         report.left += session.left
         report.messages += session.messages
         report.refused += session.refused
-        report.missing += session.report.refused
+        report.missing += session.report.refused + session.report.deferred
         report.drained = session.report.status == "drained"
         report.loads.append(session.report.load_id)
     return report
@@ -110,7 +109,8 @@ class RefreshSession(LoadSession):
         with self.connect() as connection:
             found = held(connection, target, self.settings.source)
             self.messages = files_of_messages(connection, target.resource_type, self.settings.source)
-        self._parts = {_partition(one): one for one in found}
+        files = _files(self.settings.limits)
+        self._parts = {_partition(one, files): one for one in found}
         return self._parts
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:  # noqa: ARG002
@@ -127,7 +127,9 @@ class RefreshSession(LoadSession):
         known = self._parts[partition].sha256
         try:
             found = digest(partition)
-        except ClinmartError:
+        except ClinmartError as error:
+            if isinstance(error, TryAgainError) and not isinstance(error, ChangedError):
+                raise  # the store cannot be reached, which says nothing of the object
             found = b""
         if found.hex() == known:
             return False
@@ -154,22 +156,24 @@ class RefreshSession(LoadSession):
             self._bring_in(connection)
             self.left = left(connection, self._target, report.source, self._done)
             report.seconds = time.monotonic() - self._started
-            if report.refused and report.status == "ok":
+            if (report.refused or report.deferred) and report.status == "ok":
                 report.status = "failed"
             save_load(connection, report, finished=datetime.now(UTC))
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         unit = self.unit.take()
-        done = str(self.stage.folder / f"done-{len(self._done)}.parquet")
+        done = self.stage.address(f"done-{len(self._done)}.parquet")
+        verified = self.stage.verify(unit)
         try:
             with self.audit.commit(unit) as act:
-                rows = refresh(connection, unit, self._target, self.report, done, act.intent)
+                rows = refresh(connection, unit, self._target, self.report, done, verified, act.intent)
                 act.detail |= {"table": self._target.name, "refreshed": rows}
         except duckdb.Error as error:
+            verified.must_hold()  # else the disk is not what failed
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
         self.refreshed += rows
-        if Path(done).exists():
+        if path_of(done).exists():
             self._done.append(done)
         self.stage.discard([staged.path for staged in (*unit.tables, *unit.views)])
 
@@ -208,12 +212,12 @@ class _Receipted:
 
     def __init__(self, parts: dict[Partition, Held], limits: ReadLimits) -> None:
         self._parts = parts
-        self._files = FileSource((), limits)
+        self._files = _files(limits)
 
     def partitions(self) -> Sequence[Partition]:
         return list(self._parts)
 
-    def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
+    def read(self, partition: Partition, *, first_line: int | None = None) -> Reading:
         return self._files.read(partition, first_line=first_line)
 
     def digest(self, partition: Partition) -> bytes:
@@ -227,13 +231,17 @@ class _Receipted:
         return None
 
 
-def _partition(one: Held) -> Partition:
+def _files(limits: ReadLimits) -> FileSource:
+    return FileSource((), limits, objects=object_access)
+
+
+def _partition(one: Held, files: FileSource) -> Partition:
     """The partition of a receipt. Receipts do not say whether it went to the end of its file: it did if it still does,
     and if it did not the file is another now, which its hash tells.
     """
     try:
-        whole = one.start + one.size >= Path(one.uri).stat().st_size
-    except OSError:
+        whole = one.start + one.size >= files.size(one.uri)
+    except (OSError, ChangedError):
         whole = True
     return Partition(one.uri, one.start, None if whole else one.start + one.size, one.size)
 

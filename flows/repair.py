@@ -14,13 +14,15 @@ import duckdb
 
 from flows.accounts import receipt_name
 from flows.drain import Drain
+from flows.keyring import mart_at
 from flows.runner import Watcher, run_load
-from flows.settings import LoadSettings
+from flows.settings import LoadSettings, object_access
 from schemas.errors import ClinmartError, IntegrityError, StorageError, UsageError
 from schemas.formats import Format
 from schemas.records import Partition
 from sources.files import FileSource
 from sources.manifest import Manifest
+from sources.objects.address import is_object
 from sources.source import Reading
 from stores.commits import forget, lost_commits, not_back, settle
 from stores.lock import loader_lock
@@ -87,7 +89,7 @@ def repair(
 
     Raises UsageError, LockedError or StorageError, and IntegrityError when the mart's file itself is damaged.
     """
-    mart, report, drain = Mart(path, repairing=True), Repaired(), drain or Drain()
+    mart, report, drain = mart_at(path, repairing=True), Repaired(), drain or Drain()
     mart.must_exist()
     with loader_lock(path, wait=wait):
         report.wal = _set_wal_aside(mart, wait)
@@ -192,18 +194,22 @@ def _not_of_files(options: Mapping[str, str]) -> str | None:
 
 def _partitions(uri: str) -> list[tuple[int, str, Partition]] | str:
     """A file's partitions with size and SHA-256 in hex; in words why it cannot be read."""
-    if not Path(uri).exists():
+    if not is_object(uri) and not Path(uri).exists():
         return f"{uri} is gone"
     found: list[tuple[int, str, Partition]] = []
-    for source in (FileSource([uri]), FileSource([], deletes=[uri])):  # it may have been named as either
+    for source in (_files([uri]), _files([], [uri])):  # it may have been named as either
         try:
             found += [(p.size, receipt_name(p, source.digest(p)).hex(), p) for p in source.partitions()]
         except ClinmartError:
             continue
     if len(found) > 2:  # a large file of lines, which is read whole where it is an extract
-        whole = Partition(uri, size=Path(uri).stat().st_size)
-        found.append((whole.size, FileSource([]).digest(whole).hex(), whole))
+        whole = replace(found[0][2], start=0, end=None, size=max(p.start + p.size for _, _, p in found))
+        found.append((whole.size, _files([]).digest(whole).hex(), whole))
     return found or f"{uri} cannot be read"
+
+
+def _files(inputs: Sequence[str], deletes: Sequence[str] = ()) -> FileSource:
+    return FileSource(inputs, deletes=deletes, objects=object_access)
 
 
 class _Replay:
@@ -211,7 +217,7 @@ class _Replay:
 
     def __init__(self, partitions: Sequence[Partition]) -> None:
         self._partitions = partitions
-        self._files = FileSource([])
+        self._files = _files([])
 
     def partitions(self) -> Sequence[Partition]:
         """The partitions."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from flows.keyring import mart_at
 from flows.opening import open_session
 from flows.session import LoadSession
 from flows.settings import LoadSettings
@@ -73,7 +74,7 @@ def run_replay(settings: LoadSettings, selection: Selection, attempts: int = ATT
     """
     if attempts < 1:
         raise UsageError(f"--attempts is {attempts}: give 1 or more")
-    mart = Mart(settings.mart, memory=settings.memory)
+    mart = mart_at(settings.mart, memory=settings.memory)
     mart.must_exist()
     with mart.connect(read_only=True, wait=settings.wait) as connection:
         waiting, report = chosen(connection, selection), ReplayReport(cut_short=cut_short(connection, selection))

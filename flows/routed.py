@@ -78,6 +78,7 @@ def total_report(source: str, reports: Sequence[LoadReport], *, drained: bool = 
         tables=last.tables,
         seconds=sum(report.seconds for report in reports),
         refused=list(dict.fromkeys(why for report in reports for why in report.refused)),
+        deferred=list(dict.fromkeys(why for report in reports for why in report.deferred)),
         notes=list(dict.fromkeys(note for report in reports for note in report.notes)),
         unrouted=sum(report.unrouted for report in reports),
         unmapped=sum(report.unmapped for report in reports),

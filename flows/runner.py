@@ -15,11 +15,12 @@ from flows.opening import open_session
 from flows.session import LoadSession
 from flows.settings import LoadSettings
 from schemas import signals
-from schemas.errors import IntegrityError
+from schemas.errors import ChangedError, IntegrityError, TryAgainError
 from schemas.records import Chunk, ChunkKind, LoadReport, Partition
 from schemas.signals import CHUNKS_IN_FLIGHT, READ_BYTES
 from schemas.staged import StagedChunk
 from sources.arriving import Arriving
+from sources.expecting import EXPECTED, Expecting
 from sources.source import Reading, Source
 from stores.tail import TailReceipt
 
@@ -57,7 +58,8 @@ def run_load(
     same load again takes up there.
 
     Raises the errors of :mod:`schemas.errors`. A damaged file is refused whole and named in ``report.refused``; the
-    others load.
+    others load. An object that changed meanwhile is named in ``report.deferred``, and so is the first that cannot be
+    had any more: then no further one is asked for, and what was read whole is committed.
     """
     partitions = source.arrivals() if isinstance(source, Arriving) else source.partitions()
     with signals.span("clinmart.run", source=settings.source), open_session(settings, lost=lost) as session:
@@ -144,6 +146,8 @@ class _Run:
         self._progress = Progress()
         self._open: list[_Open] = []
         self._together: _Together | None = None
+        self._out_of_reach = False  # the store of the last object
+        self._changed: set[str] = set()  # objects of which nothing more is read
         self._enough = session.settings.limits.chunk_bytes // 2  # bytes worked on together
         self._in_flight = 0  # chunks that are read and not yet staged
 
@@ -158,11 +162,17 @@ class _Run:
         self._places = asyncio.Semaphore(workers + 1)
         with ThreadPoolExecutor(workers, thread_name_prefix="clinmart") as pool:
             self._pool = pool
+            number = 0
             async for partition in _each(partitions):
                 if self._drain.asked:
                     self._session.report.status = "drained"
                     break
-                if not isinstance(partitions, Sequence):
+                if self._out_of_reach:
+                    break
+                number += 1
+                if isinstance(partitions, Sequence):
+                    self._expect(partitions[number : number + EXPECTED])
+                else:
                     self._progress.total += partition.size
                 await self._partition(partition)
                 if sum(o.partition.size for o in self._open) >= self._session.settings.unit_bytes:
@@ -171,8 +181,15 @@ class _Run:
                 self._session.report.status = "drained"
             await self._settle(last=True)
 
+    def _expect(self, soon: Sequence[Partition]) -> None:
+        """Tell a source that is far away what will be read next."""
+        if isinstance(self._source, Expecting):
+            self._source.expect(each for each in soon if self._session.accounts.objects.find(each) is None)
+
     async def _partition(self, partition: Partition) -> None:
         """Read one partition, unless its receipt says that it need not be."""
+        if partition.uri in self._changed:
+            return
         with signals.span("clinmart.partition", size=partition.size):
             await self._read_partition(partition)
         signals.tell(READ_BYTES, partition.size, source=self._session.settings.source)
@@ -180,16 +197,43 @@ class _Run:
     async def _read_partition(self, partition: Partition) -> None:
         session, done = self._session, self._progress.done
         session.report.bytes += partition.size
-        manifest = self._source.as_of(partition)
-        if await asyncio.to_thread(session.is_done, partition, self._source.digest, manifest):
+        opened: _Open | None = None
+        try:
+            manifest = self._source.as_of(partition)
+            if not await asyncio.to_thread(session.is_done, partition, self._source.digest, manifest):
+                as_of, _ = session.time_of(partition, manifest)
+                opened = _Open(partition, self._source.read(partition), [])
+                await self._opened(opened, as_of)
+        except TryAgainError as error:
+            await self._defer(error, partition, opened)
+        finally:
+            if opened is not None:
+                await opened.reading.aclose()
             self._advance(done + partition.size)
+
+    async def _defer(self, error: TryAgainError, partition: Partition, opened: _Open | None) -> None:
+        """Leave a partition to the next load: of an object that changed its other ranges too, of a store that cannot be
+        reached all that is to come.
+        """
+        session = self._session
+        session.report.deferred.append(str(error))
+        session.defer(partition, await opened.chunks() if opened else ())
+        if not isinstance(error, ChangedError):
+            self._out_of_reach = True
             return
-        as_of, _ = session.time_of(partition, manifest)
-        opened = _Open(partition, self._source.read(partition), [])
+        self._changed.add(partition.uri)
+        # Ranges that were worked on together with other files cannot be told from them; ranges are never that small.
+        for other in [o for o in self._open if o.partition.uri == partition.uri and o.share is None and not o.small]:
+            self._open.remove(other)
+            session.defer(other.partition, await other.chunks())
+
+    async def _opened(self, opened: _Open, as_of: datetime) -> None:
+        """Read a partition to its end, and keep what is to be committed of it."""
+        session = self._session
         try:
             small = await self._read(opened, as_of)
         except _Drained:
-            session.leave_out(partition, await opened.chunks())
+            session.leave_out(opened.partition, await opened.chunks())
         except IntegrityError as error:
             session.refuse(str(error), await opened.chunks())
         else:
@@ -197,9 +241,6 @@ class _Run:
                 await self._wait_for_others(opened, small, as_of)
             else:
                 self._open.append(opened)
-        finally:
-            await opened.reading.aclose()
-            self._advance(done + partition.size)
 
     async def _read(self, opened: _Open, as_of: datetime) -> list[Chunk]:
         """Give a partition's chunks to the workers; those of a small one, when it is read whole, are returned."""

@@ -5,8 +5,8 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import duckdb
@@ -32,6 +32,7 @@ from schemas.tables import all_tables, tables_by_type
 from sources.manifest import Manifest
 from stores.commit import commit
 from stores.exports import move_export
+from stores.keys import Keys
 from stores.load_row import save_load
 from stores.mart import Mart
 from stores.overview import table_rows
@@ -58,9 +59,11 @@ class LoadSession:
         before: Before,
         preferred: Mapping[str, str],
         made: Callable[[], None],
+        keys: Keys,
         audit: SessionAudit,
     ) -> None:
         """``made`` returns when the mart is there to be opened; ``audit`` keeps the records of this load."""
+        self.keys = keys
         self.settings = settings
         self.report = report
         self.audit = audit
@@ -73,7 +76,7 @@ class LoadSession:
         self.mart = mart
         self._made = made
         self._tables = {t.name: t for t in all_tables()}
-        self.accounts = Accounts(settings, report, before.receipts, before.mapping)
+        self.accounts = Accounts(settings, report, before.receipts, before.mapping, before.objects)
         self.unit = CommitUnit(settings, self.accounts)
         self._replaces = before.replaces  # the quarantined line that the only line of this load corrects
         self._began = time.monotonic()
@@ -107,11 +110,15 @@ class LoadSession:
         self.report.refused.append(why)
 
     def leave_out(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
-        """Leave a partition that was not read to its end to the next load."""
+        """Leave a partition that was not read to its end to the next load, of which the load says that it drained."""
+        self.defer(partition, chunks)
+        self.report.status = "drained"
+
+    def defer(self, partition: Partition, chunks: Sequence[StagedChunk]) -> None:
+        """Leave a partition that cannot be read now to the next load."""
         for chunk in chunks:
             self.stage.discard(chunk.paths)
         self.report.bytes -= partition.size
-        self.report.status = "drained"
 
     def add(self, read: Read) -> None:
         """Add a partition to the commit unit, with its receipt."""
@@ -135,11 +142,12 @@ class LoadSession:
             for name, lines in refused_by_views(connection, report.source, self.accounts.skipped).items():
                 report.views[name] = report.views.get(name, 0) + lines
             report.seconds = time.monotonic() - self._began
-            if report.refused:
+            if report.refused or report.deferred:
                 report.status = "failed"
             elif report.status == "ok" and (report.total().quarantined or report.views):
                 report.status = "quarantined"
             now = datetime.now(UTC)
+            self.accounts.objects.note(connection, report.load_id, now)
             whole = report.kind == "load" and report.status in ("ok", "quarantined")
             reached = cursors(manifests, partitions, self.accounts.taken)
             settle(connection, report.source, reached, self.settings.lateness, now, whole=whole)
@@ -158,10 +166,16 @@ class LoadSession:
         if replaces is not None and (total.read, total.duplicate) == (1, 1):
             replace_line(connection, replaces, self.report.load_id, datetime.now(UTC))
 
-    def connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """The mart, open; see :meth:`Mart.connect`."""
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The mart, open, with what is staged to be read from it; see :meth:`Mart.connect`."""
         self._made()
-        return self.mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE))
+        with self.mart.connect(wait=max(self.settings.wait, _COMMIT_PATIENCE)) as connection:
+            if self.stage.data_key is not None:
+                from stores.sealed_files import let_read  # noqa: PLC0415 - fsspec is for encrypted marts alone
+
+                let_read(connection, self.stage.data_key)
+            yield connection
 
     def _bring_in(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Commit what was added, unless a strict load must not."""
@@ -169,18 +183,29 @@ class LoadSession:
         unit.replaces, unit.mapping = self._replaces, self._mapping
         if unit.is_empty or self._is_barred(unit):
             return
+        verified = self.stage.verify(unit)
         if self.settings.to_fhir is not None:
             place_fhir(unit.fhir, self.settings.to_fhir, self.report.load_id)
+            verified = verified.without(path for _, path in unit.fhir)
         began = time.monotonic()
         try:
             with (
                 signals.span("clinmart.commit", source=self.report.source, receipts=len(unit.receipts)),
                 self.audit.commit(unit) as act,
             ):
-                crosswalk = self.settings.crosswalk
-                made = commit(connection, unit, self.report, self._tables, crosswalk, act.intent, act.versions)
+                made = commit(
+                    connection,
+                    unit,
+                    self.report,
+                    self._tables,
+                    self.settings.crosswalk,
+                    verified,
+                    act.intent,
+                    act.versions,
+                )
                 act.made(made)
         except duckdb.Error as error:
+            verified.must_hold()  # else the disk is not what failed
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error
         self.mart.note(connection)
         tell_commit(self.report.source, made.counts)
@@ -194,7 +219,7 @@ class LoadSession:
         """True when a strict load must not commit this, which its report then says."""
         if not self.settings.strict or self.report.status == "drained":
             return self.settings.strict
-        if not (unit.rejections or self.report.refused):
+        if not (unit.rejections or self.report.refused or self.report.deferred):
             return False
         self.report.status = "failed"
         refused = sum(c.quarantined for receipt in unit.receipts for c in receipt.resources.values())

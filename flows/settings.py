@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schemas.charsets import codec_named
 from schemas.crosswalk import Crosswalk
@@ -22,8 +23,12 @@ from schemas.routes import Routes
 from schemas.zones.names import known_zone
 from sources.crosswalks import read_crosswalk
 from sources.mapping import parse_mapping
+from sources.objects.address import is_object
 from sources.source import ReadLimits
 from transforms.sample import Sampling
+
+if TYPE_CHECKING:
+    from sources.objects.access import ObjectAccess
 
 MIB = 1024 * 1024
 
@@ -53,6 +58,8 @@ class LoadSettings:
     late_policy: LatePolicy = LatePolicy.MERGE
     lateness: timedelta = timedelta(0)  # how far behind the newest row of its type a row may be without being late
     preferred_units: Path | None = None  # CSV of UCUM units by LOINC code, before the project's own
+    encrypt: bool = False  # a mart that is made now
+    require_signed: bool = False  # refuse folders without signatures
     lineage: str | None = None  # file or address that events of OpenLineage go to
     replaces: str | None = None  # quarantine_id, or its beginning, of the line that the only line to load corrects
 
@@ -151,6 +158,27 @@ def cache_folder() -> Path | None:
         return Path(told) if told else None
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
     return Path(base) / "clinmart" if Path(base).is_absolute() else None
+
+
+def must_be_local(option: str, *given: object) -> None:
+    """UsageError when the option names an object of an object store, where only a path will do."""
+    if any(is_object(each) for each in given if each is not None):
+        raise UsageError(f"{option} is an address of an object store: give a path of this machine")
+
+
+_OF_OBJECT_STORES = ("AWS_", "GOOGLE_", "AZURE_")
+
+
+def object_access() -> ObjectAccess:
+    """How object stores are reached: by the variables that their own tools read.
+
+    ``CLINMART_INSTANCE_IDENTITY=1`` allows to ask the machine's metadata server for credentials.
+    """
+    from sources.objects.access import ObjectAccess  # noqa: PLC0415 - with what it needs a tenth of a second
+
+    told = {name: value for name, value in os.environ.items() if name.startswith(_OF_OBJECT_STORES) or name == "HOME"}
+    asked = environment("INSTANCE_IDENTITY", "").lower() in ("1", "true", "yes", "on")
+    return ObjectAccess(tuple(sorted(told.items())), instance_identity=asked)
 
 
 _DURATION = re.compile(r"(?:0|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*([smhdw]))")

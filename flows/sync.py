@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from flows.drain import Drain
 from flows.export_settings import Credentials, ExportSettings, level_named
 from flows.fetch import run_fetch
+from flows.keyring import keys_of
 from flows.landing import landing_zone, note_loaded, plan_export
 from flows.load import StepError, load
 from flows.load_far import shortfall
@@ -30,9 +31,9 @@ def fetch_export(number: int) -> Fetched:
 
     Raises TryAgainError when something is missing. Its own flow control tries again, so Prefect need not.
     """
-    asked, folder = _RUNNING[number]
+    asked, folder, mart = _RUNNING[number]
     try:
-        fetched = run_fetch(asked, folder, lambda _: None, Drain())
+        fetched = run_fetch(asked, folder, lambda _: None, Drain(), keys=keys_of(mart, create=True))
     except ClinmartError:
         raise
     except Exception as error:  # noqa: BLE001 - its text may hold values, and Prefect keeps it
@@ -43,7 +44,7 @@ def fetch_export(number: int) -> Fetched:
 
 
 # What tasks of this process work on; Prefect is told numbers only.
-_RUNNING: dict[int, tuple[ExportSettings, Path]] = {}
+_RUNNING: dict[int, tuple[ExportSettings, Path, Path]] = {}
 
 
 @flow(name="clinmart sync", persist_result=False, log_prints=False)
@@ -114,7 +115,7 @@ def sync(
     zone = landing_zone(settings, Path(landing) if landing else None)
     folder, asked = plan_export(settings, asked, zone)
     number = max(_RUNNING, default=0) + 1
-    _RUNNING[number] = asked, folder
+    _RUNNING[number] = asked, folder, settings.mart
     try:
         fetched = fetch_export(number)
     finally:
@@ -167,6 +168,7 @@ def run_with_prefect(asked: ExportSettings, settings: LoadSettings, zone: Path) 
                 "late_policy": settings.late_policy,
                 "lateness": settings.lateness.total_seconds(),
                 "zone": settings.zone,
+                "encrypt": settings.encrypt,
             },
         )
     )

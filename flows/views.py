@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import polars as pl
 
-from schemas.errors import StorageError, UsageError
+from schemas.errors import UsageError
 from schemas.reasons import Reason
 from schemas.records import Chunk, OversizedLine
 from schemas.view_definition import parse_view
+from sources.expecting import EXPECTED, Expecting
 from sources.source import Reading, ReadLimits, Source
 from transforms.decode.lines import text_bytes
 from transforms.views import CompiledView, compile_view
@@ -70,20 +70,6 @@ def run_view(view: CompiledView, source: Source, form: Format, out: BinaryIO, wo
     return report
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when the block ends well."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
 class _Readers:
     """A reader for every thread that asks."""
 
@@ -122,7 +108,10 @@ class _Run:
 
     async def all(self) -> None:
         """Read everything."""
-        for partition in await asyncio.to_thread(self._source.partitions):
+        partitions = await asyncio.to_thread(self._source.partitions)
+        for number, partition in enumerate(partitions, 1):
+            if isinstance(self._source, Expecting):
+                self._source.expect(partitions[number : number + EXPECTED])
             reading = self._source.read(partition)
             try:
                 await self._chunks(reading)

@@ -137,7 +137,7 @@ class Worker:
 
     def _written(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
         tables = [staged for name, rows in result.rows for staged in self.stage.write_tables({name: rows})]
-        return StagedChunk(
+        chunk = StagedChunk(
             tables=self.stage.write_tables(result.tables) + tables + self.stage.write_patches(result.patches),
             deletes=self.stage.write_deletes(result.deletes),
             views=self.stage.write_views(result.views),
@@ -157,6 +157,7 @@ class Worker:
             late=dict(result.late),
             latest=result.latest,
         )
+        return self.stage.sign(chunk)
 
     def _fields(self) -> FieldReader:
         reader: FieldReader | None = getattr(self._local, "fields", None)

@@ -74,6 +74,17 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("routes", "VARCHAR", "SHA-256 of the rules that routed its messages, in hex; null without `--routes`."),
         Column("mapping", "VARCHAR", "SHA-256 of what the mapping says of it, in hex; null unless it is an extract."),
     ),
+    "object": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("uri", "VARCHAR", "Address of an object that was read to its end."),
+        Column("range_start", "BIGINT", "First byte of the partition in the object."),
+        Column("size", "BIGINT", "Bytes of the partition."),
+        Column("deletes", "BOOLEAN", "Whether it was read as one of deletes."),
+        Column("etag", "VARCHAR", "What the store called its content; with that it is not read again."),
+        Column("sha256", "VARCHAR", "The SHA-256 of its receipt, in hex."),
+        Column("load_id", "VARCHAR", "The load that read it."),
+        Column("noted_at", _TIME, "When that was noted."),
+    ),
     "mapping": (
         Column("source", "VARCHAR", "Name of the source."),
         Column("entry", "VARCHAR", "Files and table of an entry of a mapping of extracts."),

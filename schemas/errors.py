@@ -8,6 +8,7 @@
      ├─ StorageError        5   the mart or the staging area cannot be written or read
      ├─ LockedError         6   another process holds the mart
      └─ TryAgainError      75   a source is not ready or not reachable now
+         └─ ChangedError        an object is not the one that was listed
 
 A message names what is wrong, what was there and what to do. It never holds a value of a patient.
 """
@@ -55,3 +56,7 @@ class TryAgainError(ClinmartError):
     """A source is not ready now; the same command may succeed later."""
 
     exit_code = 75
+
+
+class ChangedError(TryAgainError):
+    """An input was replaced or removed since the load was planned; the same command takes what is there now."""

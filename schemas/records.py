@@ -57,6 +57,7 @@ class Partition:
     deletes: bool = False  # it was named as a file of deletes: anything else in it is refused
     format: Format = Format.AUTO
     dialect: Dialect | None = None  # of an extract
+    etag: str | None = None  # of an object: what its store calls the content that was listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ class LoadReport:
     bytes: int = 0
     seconds: float = 0.0
     refused: list[str] = field(default_factory=list)  # files refused whole, with the reason
+    deferred: list[str] = field(default_factory=list)  # objects left to the next load, with the reason
     views: dict[str, int] = field(default_factory=dict)  # lines that a view of the mart alone refused, by view
     unmapped: int = 0  # coded fields to which the crosswalk gives no target
     unmapped_codes: list[dict[str, Any]] = field(default_factory=list)  # the most frequent of them
@@ -223,6 +225,7 @@ class LoadReport:
             "bytes": self.bytes,
             "seconds": round(self.seconds, 3),
             "refused": self.refused,
+            "deferred": self.deferred,
             "views": {name: {"refused": lines} for name, lines in sorted(self.views.items())},
             "unmapped": self.unmapped,
             "unmapped_codes": self.unmapped_codes,
@@ -244,7 +247,7 @@ class LoadReport:
         report.tables, report.refused = dict(values["tables"]), list(values["refused"])
         report.views = {name: view["refused"] for name, view in values["views"].items()}
         report.unmapped, report.unmapped_codes = values["unmapped"], list(values["unmapped_codes"])
-        report.notes = list(values["notes"])
+        report.notes, report.deferred = list(values["notes"]), list(values["deferred"])
         report.inputs = {name: Counts(**counts) for name, counts in values["inputs"].items()}
         report.conflicts, report.late = dict(values["version_conflicts"]), dict(values["late"])
         report.unrouted = values["unrouted"]

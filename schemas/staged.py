@@ -25,6 +25,14 @@ class StagedTable:
     repeated: int = 0  # of patches: those that said again what a later one of the file says, and were left out
 
 
+@dataclass(frozen=True, slots=True)
+class FileSignature:
+    """The HMAC-SHA256 (32 bytes) of a staged file, and the id of the key that made it."""
+
+    key_id: str
+    tag: bytes
+
+
 @dataclass(slots=True)
 class Staged:
     """Files, and what was counted while they were made."""
@@ -43,6 +51,7 @@ class Staged:
     fhir: list[tuple[str, str]] = field(default_factory=list)  # type and path of rows as FHIR NDJSON
     latest: dict[str, datetime] = field(default_factory=dict)  # type -> greatest `meta.lastUpdated` among the rows
     late: dict[str, int] = field(default_factory=dict)  # type -> rows and deletes below the event watermark
+    signatures: dict[str, FileSignature] = field(default_factory=dict)  # of the files by path, when they are signed
 
     @property
     def paths(self) -> list[str]:
@@ -62,6 +71,7 @@ class Staged:
         self.segments += other.segments
         self.sections += other.sections
         self.fhir += other.fhir
+        self.signatures |= other.signatures
         for place, rows in other.unread.items():
             self.unread[place] = self.unread.get(place, 0) + rows
         for kind, rows in other.sampled.items():

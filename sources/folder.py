@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -24,6 +25,7 @@ from sources.manifest import (
     parse_manifest,
     refuse_missing,
 )
+from sources.objects.address import is_object
 from sources.stored import storage_errors
 
 _HEAD_BYTES = 64 * 1024  # a manifest names itself within its first bytes
@@ -45,9 +47,10 @@ def select(
     inputs: Sequence[str | Path],
     deletes: Sequence[str | Path] = (),
     is_data: Callable[[str], bool] = is_data_name,
+    far: FarFolders | None = None,
 ) -> Selection:
     """Find the files that ``inputs`` mean; a file that is met twice is taken once. ``deletes`` are files of deletes;
-    ``is_data`` tells those of folders by name.
+    ``is_data`` tells those of folders by name; ``far`` finds objects.
 
     A file given by its name is data whatever it is called, unless it is a manifest: that means the files it
     lists. Raises :class:`UsageError` for a path that is not there, is neither file nor folder, or holds
@@ -56,7 +59,7 @@ def select(
     """
     if not inputs and not deletes:
         raise UsageError("nothing to load was named; name a file, a folder or a glob")
-    selector = _Selector(is_data)
+    selector = _Selector(is_data, far)
     for each in inputs:
         selector.add(os.fspath(each))
     for each in deletes:
@@ -73,6 +76,18 @@ class Sorted:
     data: list[str]
     deletes: list[str]
     ignored: list[str]
+
+
+class FarFolders(Protocol):
+    """Finds objects as :func:`select` finds files; raises as it does."""
+
+    def find(self, given: str, is_data: Callable[[str], bool]) -> tuple[Sorted, list[Manifest]]:
+        """What an address of an object, a prefix or a pattern means, and the manifests met."""
+        ...
+
+    def find_deletes(self, given: str) -> str:
+        """The address of one object of deletes, which is there."""
+        ...
 
 
 def sort_out(
@@ -118,26 +133,35 @@ def read_manifest(path: str) -> Manifest | None:
     if not path.lower().endswith(".json") or not Path(path).is_file():
         return None
     with storage_errors(path), Path(path).open("rb") as file:
-        data = file.read(_HEAD_BYTES)
-        if b'"transactionTime"' in data or b'"output"' in data or posixpath.basename(path) == MANIFEST_NAME:
-            data += file.read(LARGEST_MANIFEST)
-    manifest = parse_manifest(data, path)
-    if manifest is None and posixpath.basename(path) == MANIFEST_NAME and not _is_json(data):
-        raise IntegrityError(f"{path}: this manifest is not whole; get it again, or remove it")
+        return manifest_in(file, path)
+
+
+def manifest_in(raw: BinaryIO, uri: str) -> Manifest | None:
+    """The manifest in an open file called ``*.json``; None and errors as :func:`read_manifest`."""
+    data = raw.read(_HEAD_BYTES)
+    if b'"transactionTime"' in data or b'"output"' in data or posixpath.basename(uri) == MANIFEST_NAME:
+        data += raw.read(LARGEST_MANIFEST)
+    manifest = parse_manifest(data, uri)
+    if manifest is None and posixpath.basename(uri) == MANIFEST_NAME and not _is_json(data):
+        raise IntegrityError(f"{uri}: this manifest is not whole; get it again, or remove it")
     return manifest
 
 
 class _Selector:
     """What was found so far; files by their identity on disk."""
 
-    def __init__(self, is_data: Callable[[str], bool] = is_data_name) -> None:
+    def __init__(self, is_data: Callable[[str], bool] = is_data_name, far: FarFolders | None = None) -> None:
         self._is_data = is_data
-        self.files: dict[tuple[int, int], str] = {}
-        self.deletes: dict[tuple[int, int], str] = {}
+        self._far = far
+        self.files: dict[tuple[int, int] | str, str] = {}
+        self.deletes: dict[tuple[int, int] | str, str] = {}
         self.manifests: dict[str, Manifest] = {}
         self.ignored: list[str] = []
 
     def add(self, given: str) -> None:
+        if self._far is not None and is_object(given):
+            self._add_found(*self._far.find(given, self._is_data))
+            return
         path = _absolute(given)
         if _exists(path):
             if _is_folder(path):
@@ -150,6 +174,9 @@ class _Selector:
             raise UsageError(f"{given}: there is no such file or folder; check the path")
 
     def add_deletes(self, given: str) -> None:
+        if self._far is not None and is_object(given):
+            self._take(self._far.find_deletes(given), self.deletes)
+            return
         path = _absolute(given)
         if not _exists(path):
             raise UsageError(f"{given}: there is no such file of deletes; check the path")
@@ -207,7 +234,10 @@ class _Selector:
     def _add_file(self, path: str) -> None:
         self._take(path, self.files)
 
-    def _take(self, path: str, into: dict[tuple[int, int], str]) -> None:
+    def _take(self, path: str, into: dict[tuple[int, int] | str, str]) -> None:
+        if is_object(path):
+            into.setdefault(path, path)
+            return
         try:
             path.encode()
         except UnicodeEncodeError:

@@ -202,9 +202,11 @@ def plan(
     """
     with storage_errors(file.uri), file.open() as raw:
         size = stamp(raw)[0]
-        whole = Partition(file.uri, size=size, deletes=deletes, format=given, dialect=dialect)
+        whole = Partition(file.uri, size=size, deletes=deletes, format=given, dialect=dialect, etag=file.etag)
         if dialect is not None:
             return [whole]  # a record may go over many lines, so that no line can be told to begin one
+        if file.etag is not None and size <= limits.partition_bytes:
+            return [whole]  # of an object nothing is read before its receipt was asked for
         if codec_of(raw.read(_MAGIC_BYTES), file.uri) is not None or size <= limits.partition_bytes:
             return [whole]
         if given is Format.HL7V2 or (given is Format.AUTO and is_messages(file.uri, _from_start(raw))):
@@ -217,7 +219,7 @@ def plan(
     count = -(-size // limits.partition_bytes)
     cuts = [size * part // count for part in range(count + 1)]
     return [
-        Partition(file.uri, start, None if end == size else end, end - start, deletes, given)
+        Partition(file.uri, start, None if end == size else end, end - start, deletes, given, etag=file.etag)
         for start, end in pairwise(cuts)
     ]
 

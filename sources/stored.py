@@ -16,10 +16,14 @@ from schemas.errors import IntegrityError, StorageError
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """``open`` returns the file from its first byte each time; ``uri`` names it in records and messages."""
+    """``open`` returns the file from its first byte each time; ``uri`` names it in records and messages.
+
+    ``etag``: what the store of an object calls the content that ``open`` gives; None for a file.
+    """
 
     uri: str
     open: Callable[[], BinaryIO]
+    etag: str | None = None
 
 
 def local_file(uri: str) -> StoredFile:

@@ -26,6 +26,7 @@ from stores.mappings import save_mapping
 from stores.messages import accept_messages, settle_messages
 from stores.refused import keep_refused, settle_replaced
 from stores.replays import settle
+from stores.staged_files import Verified
 from stores.unit_receipts import save_receipts
 from stores.unit_rows import merge_rows
 from stores.views import fill_views
@@ -52,13 +53,16 @@ def commit(
     report: LoadReport,
     tables: Mapping[str, Table],
     crosswalk: Crosswalk | None = None,
+    verified: Verified | None = None,
     intent: Written | None = None,
     versions: UnitVersions | None = None,
 ) -> CommitMade:
     """Bring a staged unit into the mart and its counts into ``report``; all of it or nothing.
 
-    ``tables`` are the models by name; ``crosswalk`` is what mapped codes; ``intent`` is the audit record that tells of
-    this commit, and ``versions`` notes which versions it brought in. Raises what DuckDB raises, after rolling back.
+    ``tables`` are the models by name; ``crosswalk`` is what mapped codes; ``verified`` are the unit's files as they
+    were when they were verified; ``intent`` is the audit record that tells of this commit, and ``versions`` notes which
+    versions it brought in. Raises what DuckDB raises, and IntegrityError when one of the files was altered since;
+    both after rolling back.
     """
     now = datetime.now(UTC)
     before = deepcopy({name: getattr(report, name) for name in _COUNTED})
@@ -75,6 +79,8 @@ def commit(
         move_watermarks(connection, report.source, unit.latest, now)
         _count(unit, report, counts)
         save_load(connection, report, finished=None)
+        if verified is not None:
+            verified.must_hold()  # all was read, so what was read is what was verified
         connection.execute("COMMIT")
     except BaseException:
         for name, value in before.items():

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,9 +18,11 @@ import duckdb
 from schemas.errors import ClinmartError, IntegrityError, LockedError, StorageError, UsageError
 from schemas.table import Table
 from stores.commits import note_commits, refuse_loss
+from stores.database import ATTACHED, BUNDLED, Config, has_openssl, is_encrypted, open_encrypted, open_plain
 from stores.ddl import MART_VERSION
 from stores.heard import Heard
 from stores.identity import mart_version
+from stores.keys import Keys, open_keys
 from stores.layout import fingerprint, layout
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
 from stores.mould import Mould
@@ -56,11 +58,16 @@ class Mart:
         repairing: bool = False,
         moulds: Path | None = None,
         checkpoint: str | None = None,
+        keys: Callable[[], Keys] | None = None,
+        encrypt: bool = False,
     ) -> None:
         """``moulds``: the folder of the empty mart that a new one is copied from. ``checkpoint``: the size of the log
-        at which DuckDB brings it into the file, during which nothing else is committed.
+        at which DuckDB brings it into the file, during which nothing else is committed. ``keys`` opens the keyring, and
+        is called for an encrypted mart alone; None: the one beside the mart. ``encrypt``: a mart that is made now.
         """
         self.path = path
+        self._keys = keys or (lambda: open_keys(None, path))
+        self._encrypt = encrypt
         self._moulds = moulds
         self.tail = Tail(path)
         self.heard = Heard(path)
@@ -70,7 +77,7 @@ class Mart:
         self._shared: duckdb.DuckDBPyConnection | None = None  # open while any thread has the mart open
         self._shared_to_read = False
         self._sharing = 0
-        self._config: dict[str, str | bool | int | float | list[str]] = {
+        self._config: Config = {
             "memory_limit": memory,
             "temp_directory": str(path.with_name(path.name + ".tmp")),
             # Hospitals have no way out, and nothing may phone out by itself.
@@ -105,6 +112,8 @@ class Mart:
         connection = self._cursor(read_only, deadline)
         try:
             connection.execute(_SETTINGS)
+            if self.is_encrypted:
+                connection.execute(f"USE {ATTACHED}")
             if not self._repairing:
                 refuse_loss(connection, self.tail, self.path)
                 self.heard.refuse_loss(connection)
@@ -138,6 +147,11 @@ class Mart:
                 shared.close()
 
     @property
+    def is_encrypted(self) -> bool:
+        """Whether the mart is encrypted, or will be once it is made."""
+        return is_encrypted(self.path) if self.path.exists() else self._encrypt
+
+    @property
     def wal(self) -> Path:
         """DuckDB's write-ahead log, which is there while the mart is written to and after a crash."""
         return self.path.with_name(self.path.name + ".wal")
@@ -154,6 +168,8 @@ class Mart:
         if not self.path.exists():
             self._make(tables)
             return
+        if self._encrypt and not self.is_encrypted:
+            raise UsageError(f"the mart {self.path} is there and not encrypted: --encrypt is for a new mart, name one")
         with self.connect(wait=wait) as connection:
             found = mart_version(connection)
             models = fingerprint(tables)
@@ -175,12 +191,14 @@ class Mart:
 
         What a crash left of an earlier one's log would be read into the new one; it is kept under another name.
         """
-        fresh = Mart(self.path.with_name(self.path.name + ".new"), repairing=True)
+        aside = self.path.with_name(self.path.name + ".new")
+        fresh = Mart(aside, repairing=True, keys=self._keys, encrypt=self._encrypt)
         try:
             for left in (fresh.path, fresh.wal):
                 left.unlink(missing_ok=True)
             models = fingerprint(tables)
-            mould = Mould(self._moulds, f"{MART_VERSION}-{models}-{duckdb.__version__}")
+            # An encrypted mart is no copy of another: its key is its own.
+            mould = Mould(None if self._encrypt else self._moulds, f"{MART_VERSION}-{models}-{duckdb.__version__}")
             if not mould.pour(fresh.path):
                 with fresh.connect() as connection:
                     _lay_out(connection, tables)
@@ -189,6 +207,9 @@ class Mart:
             with fresh.connect() as connection:
                 _name(connection, models)
                 connection.execute("CHECKPOINT")
+                if self._encrypt and not has_openssl(connection):
+                    _LOG.warning("%s", BUNDLED)
+            fresh.path.chmod(0o600)
             if self.wal.exists():
                 self.wal.rename(self.wal_aside())
             fresh.path.rename(self.path)
@@ -228,7 +249,9 @@ class Mart:
     def _open(self, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+                if self.is_encrypted:
+                    return open_encrypted(self.path, self._config, self._keys(), read_only=read_only)
+                return open_plain(self.path, self._config, read_only=read_only)
             except duckdb.IOException as error:
                 said = str(error)
                 if "lock" not in said.lower():

@@ -15,7 +15,9 @@ from schemas.view_table import ViewTable
 from stores.audit.trail import Written
 from stores.commits import number_commit
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, Stored, contract
+from stores.sealed_path import read_parquet, write_parquet
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH, files, quoted, text
+from stores.staged_files import Verified
 from stores.step import STAGE_ROW
 from stores.stored import make_history, make_room, stored_columns
 from stores.views import fill_views
@@ -91,12 +93,14 @@ def refresh(
     target: Target,
     report: LoadReport,
     done: str,
+    verified: Verified,
     intent: Written | None = None,
 ) -> int:
     """Replace the values of all rows whose content is staged, current and earlier; all of it or nothing.
 
     Identity, time and load of a row stay. ``report`` is that of the refresh. ``done`` is the Parquet
-    file that then names the contents. The number of current and earlier rows, or of resources for a view.
+    file that then names the contents. ``verified``: see :func:`stores.commit.commit`. The number of current and earlier
+    rows, or of resources for a view.
     """
     came = [staged.path for staged in unit.tables if staged.table == target.base]
     if not came:
@@ -110,6 +114,7 @@ def refresh(
             columns = {name for staged in unit.tables for name in staged.columns}
             rows = _table(connection, target, came, columns, report.source, done)
         number_commit(connection, report, datetime.now(UTC), 0, intent)
+        verified.must_hold()
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -124,7 +129,7 @@ def left(connection: duckdb.DuckDBPyConnection, target: Target, source: str, don
     rows = " UNION ALL ".join(
         f"SELECT {_SAME} FROM {schema}.{quoted(target.base)} WHERE source = $source{kind}" for schema in schemas
     )
-    refreshed = f"ANTI JOIN read_parquet({files(list(done))}) USING ({_SAME})" if done else ""
+    refreshed = f"ANTI JOIN {read_parquet(done)} USING ({_SAME})" if done else ""
     row = connection.execute(f"SELECT count(*) FROM ({rows}) {refreshed}", {"source": source}).fetchone()
     return 0 if row is None else int(row[0])
 
@@ -144,14 +149,14 @@ def _table(
     rooms = make_room(connection, shown, stored, columns)
     identity = [c.name for c in IDENTITY]
     rows = _replace(connection, f"{STORED}.{quoted(shown.name)}", staged, identity, source)
-    connection.execute(f"COPY (SELECT {_SAME} FROM {_KEPT}) TO {text(done)} (FORMAT parquet)")
+    connection.execute(write_parquet(f"SELECT {_SAME} FROM {_KEPT}", done))
     if (STORED_HISTORY, shown.name) in stored:
         make_history(connection, shown, stored, rooms)
         table = f"{STORED_HISTORY}.{quoted(shown.name)}"
         rows += _replace(connection, table, staged, [*identity, *(c.name for c in HISTORY_COLUMNS)], source)
-        both = f"SELECT {_SAME} FROM {_KEPT} UNION ALL SELECT {_SAME} FROM read_parquet({text(done)})"
+        both = f"SELECT {_SAME} FROM {_KEPT} UNION ALL SELECT {_SAME} FROM {read_parquet([done])}"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {_KEPT} AS {both}")
-        connection.execute(f"COPY {_KEPT} TO {text(done)} (FORMAT parquet)")
+        connection.execute(write_parquet(f"FROM {_KEPT}", done))
     return rows
 
 
@@ -201,9 +206,11 @@ def _view(
     fill_views(connection, unit, source, load_id, {target.resource_type: target.base})
     kind = f" AND m.type = {text(target.resource_type)}" if target.table is None else ""
     connection.execute(
-        f"COPY (SELECT {_SAME} FROM main.{quoted(target.base)} m SEMI JOIN "
-        f"read_parquet({files(came)}, union_by_name = true) USING ({_SAME}) WHERE m.source = {text(source)}{kind}) "
-        f"TO {text(done)} (FORMAT parquet)"
+        write_parquet(
+            f"SELECT {_SAME} FROM main.{quoted(target.base)} m SEMI JOIN read_parquet({files(came)}, "
+            f"union_by_name = true) USING ({_SAME}) WHERE m.source = {text(source)}{kind}",
+            done,
+        )
     )
-    row = connection.execute(f"SELECT count(*) FROM read_parquet({text(done)})").fetchone()
+    row = connection.execute(f"SELECT count(*) FROM {read_parquet([done])}").fetchone()
     return 0 if row is None else int(row[0])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import logging
-import os
-import re
 import shutil
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +18,16 @@ import polars as pl
 
 from schemas.errors import StorageError
 from schemas.records import Rejection
-from schemas.staged import StagedTable
+from schemas.staged import FileSignature, StagedChunk, StagedTable, StagedUnit
 from stores.ddl import TOMBSTONE
+from stores.keys import Keys
+from stores.keys.envelope import DataKey
+from stores.sealed_path import SCHEME, path_of
+from stores.staged_files import StagedFiles, Verified
 from stores.step import STAGE_ROW
 from stores.views import STAGE_LINE
 
 _LOG = logging.getLogger(__name__)
-_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _BLOCK = 1_000_000  # numbers of the files of one process
 _ROW_BITS = 28  # rows of one file; the file's number stands above them
 
@@ -36,23 +38,32 @@ class Stage:
     A pickled copy writes into the same folder, in another process, and numbers its files from a block of its own.
     """
 
-    def __init__(self, mart: Path, load_id: str) -> None:
+    def __init__(self, mart: Path, load_id: str, keys: Keys | None = None, *, seal: bool = False) -> None:
+        """``keys`` sign the files; without them nothing is signed, and nothing verified. ``seal``: they are encrypted
+        too, and paths are addresses that :func:`stores.sealed_files.let_read` lets DuckDB read.
+        """
+        self._files = StagedFiles(load_id, keys, seal=seal)
+        self._signatures: dict[str, FileSignature] = {}
         self._root = staging_root(mart)
         self.folder = self._root / load_id
         self._numbers = itertools.count(1)
         self._blocks = itertools.count(1)
         self._lock = threading.Lock()
         try:
-            self.folder.mkdir(parents=True, mode=0o700)
+            for folder in (self._root, self.folder):
+                folder.mkdir(mode=0o700, exist_ok=folder is self._root)
+                folder.chmod(0o700)  # whatever the umask is
         except OSError as error:
             raise StorageError(f"cannot make the staging folder {self.folder}: {error.strerror}") from error
 
     def __getstate__(self) -> dict[str, object]:
         with self._lock:
-            return {"root": self._root, "folder": self.folder, "first": next(self._blocks) * _BLOCK}
+            first = next(self._blocks) * _BLOCK
+        return {"root": self._root, "folder": self.folder, "first": first, "files": self._files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._root, self.folder = state["root"], state["folder"]
+        self._files, self._signatures = state["files"], {}
         self._numbers, self._blocks = itertools.count(state["first"] + 1), itertools.count(1)
         self._lock = threading.Lock()
 
@@ -122,16 +133,34 @@ class Stage:
         written = []
         for kind, data in rows:
             path = self.folder / f"fhir-{self._next():06d}.ndjson"
-            try:
-                path.write_bytes(data)
-            except OSError as error:
-                raise StorageError(f"cannot write the staged file {path}: {_why(error)}") from error
+            self._keep(path, data, plain=True)  # for a folder of the user's
             written.append((kind, str(path)))
         return written
 
     def write_codes(self, counts: Sequence[pl.DataFrame]) -> list[str]:
         """Write what was met in coded columns (CODE_COUNTS); no file when there is nothing."""
         return [self._write(pl.concat(counts), "codes")] if counts else []
+
+    @property
+    def data_key(self) -> DataKey | None:
+        """What the files are encrypted by; None when they are not."""
+        return self._files.data_key
+
+    def address(self, name: str) -> str:
+        """Under which DuckDB reads a file of the folder."""
+        path = str(self.folder / name)
+        return path if self.data_key is None else SCHEME + path
+
+    def sign(self, chunk: StagedChunk) -> StagedChunk:
+        """Give a chunk the signatures of the files that were written for it."""
+        for path in chunk.paths:
+            if (signature := self._signatures.pop(path, None)) is not None:
+                chunk.signatures[path] = signature
+        return chunk
+
+    def verify(self, unit: StagedUnit) -> Verified:
+        """The files of a commit unit as they are, when they are what was written. Raises IntegrityError."""
+        return self._files.verify(unit.paths, unit.signatures)
 
     def discard(self, paths: Sequence[str]) -> None:
         """Remove files that will not be committed, or that have been.
@@ -140,7 +169,7 @@ class Stage:
         """
         for path in paths:
             try:
-                Path(path).unlink(missing_ok=True)
+                path_of(path).unlink(missing_ok=True)
             except OSError as error:
                 _LOG.warning("the staged file %s could not be removed: %s", path, error.strerror)
 
@@ -166,23 +195,23 @@ class Stage:
 
     def _write(self, frame: pl.DataFrame, name: str, number: int | None = None) -> str:
         path = self.folder / f"{name}-{number or self._next():06d}.parquet"
+        data = io.BytesIO()
+        frame.write_parquet(data, compression="lz4", statistics=False)
+        return self._keep(path, data.getbuffer())
+
+    def _keep(self, path: Path, data: bytes | memoryview, *, plain: bool = False) -> str:
         try:
-            frame.write_parquet(path, compression="lz4", statistics=False)
-        except (OSError, pl.exceptions.ComputeError) as error:
-            raise StorageError(f"cannot write the staged file {path}: {_why(error)}") from error
-        return str(path)
+            signature = self._files.write(path, data, plain=plain)
+        except OSError as error:
+            raise StorageError(f"cannot write the staged file {path}: {error.strerror}") from error
+        address = str(path) if plain else self.address(path.name)
+        if signature is not None:
+            self._signatures[address] = signature
+        return address
 
     def _next(self) -> int:
         with self._lock:
             return next(self._numbers)
-
-
-def _why(error: Exception) -> str:
-    """The system's own words for an error of a disk, which Polars wraps in others."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (told := _OS_ERROR.search(str(error))):
-        number = int(told[1])
-    return os.strerror(number) if number else type(error).__name__
 
 
 def staging_root(mart: Path) -> Path:

@@ -34,6 +34,7 @@ _ETL_TABLES = {
     "load": "One row a load.",
     "commit": "One row for each transaction that brought data in; compared on open with the tail beside the mart.",
     "receipt": "One row for each piece of input that was committed: what has a receipt is not read again.",
+    "object": "What object stores called the bytes of receipts (ETag): what is still called so is not read again.",
     "mapping": "Entries of mappings of extracts, one row for each change (`clinmart load --mapping`).",
     "tombstone": "One row a delete: what is deleted is in `history` and not in `main`.",
     "message": "HL7 v2 messages that listeners took in, whole; a control id that comes again is known by it.",

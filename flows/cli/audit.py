@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.key import KeysOption
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import IntegrityError, UsageError
 
@@ -27,7 +26,6 @@ def verify(
             "are kept by CLINMART_AUDIT_COPY].",
         ),
     ] = None,
-    keys: KeysOption = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,7 +35,7 @@ def verify(
     """
     from flows.audit_check import verify as check
 
-    found = check(mart, keys, checkpoints, wait=wait)
+    found = check(mart, checkpoints, wait=wait)
     if as_json:
         typer.echo(json.dumps(found.as_dict()))
     else:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.audits import audits
-from flows.cli.key import KeysOption
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import UsageError
 from schemas.research import Ids, Method
@@ -37,7 +36,6 @@ def deidentify(
     as_of: Annotated[
         str | None, typer.Option(help="Day on which ages are told, e.g. 2026-01-31 [default: today].")
     ] = None,
-    keys: KeysOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a copy of a mart for analysts: no names, places, free text; ids that only your key can make again.
@@ -47,21 +45,20 @@ def deidentify(
     from dataclasses import replace
 
     from flows.deidentify import deidentify as write
-    from flows.keyring import keys_of
+    from flows.keyring import keys_of, mart_at
     from schemas.research import ResearchPolicy
     from schemas.tables import all_tables
     from sources.research_policy import read_policy
     from stores.keys import Purpose
-    from stores.mart import Mart
 
     if format_ not in ("duckdb", "parquet"):
         raise UsageError(f"--format {format_!r} is not known: give duckdb or parquet")
     columns = {table.name: table.column_names() for table in all_tables()}
     chosen = read_policy(policy, columns) if policy else ResearchPolicy()
     chosen = replace(chosen, method=method or chosen.method, ids=ids or chosen.ids)
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
-    key = keys_of(mart, keys, create=True).current(Purpose.PSEUDONYM).secret if chosen.ids is Ids.STABLE else None
+    key = keys_of(mart, create=True).current(Purpose.PSEUDONYM).secret if chosen.ids is Ids.STABLE else None
     report = write(at, out, chosen, key, _day(as_of), parquet=format_ == "parquet")
     if as_json:
         typer.echo(json.dumps(report.as_dict()))

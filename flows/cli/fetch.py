@@ -10,12 +10,21 @@ from typing import Annotated
 import typer
 
 from flows.cli import far
-from schemas.errors import EXIT_DRAINED
+from schemas.errors import EXIT_DRAINED, UsageError
 
 
 def fetch(
     url: Annotated[str, typer.Argument(help="The FHIR server, or its $export, with https://.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the files and their manifest; a new one.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            help="Folder for the files and their manifest; a new one. Or a prefix of s3://, gs://, az:// (--landing)."
+        ),
+    ],
+    landing: Annotated[
+        Path | None,
+        typer.Option(help="Folder where an export is put together whole before it is moved to an object store."),
+    ] = None,
     type_: far.TypesOption = None,
     type_filter: far.FilterOption = None,
     elements: far.ElementsOption = None,
@@ -41,14 +50,25 @@ def fetch(
     """Fetch a Bulk Data export ($export) into a folder that `clinmart load` reads.
 
     Whatever interrupts it, the same command goes on where it stopped, with the same export. Exit 75: something is
-    missing, the same command may get it later.
+    missing, the same command may get it later. With --keys or CLINMART_KEYS what lands is signed.
     """
     from flows.cli.instant import instant
     from flows.drain import draining
     from flows.export_settings import Credentials, ExportSettings, level_named
     from flows.fetch import DrainedError, run_fetch
+    from flows.keyring import keys_of, keys_told
     from flows.load_far import shortfall
+    from sources.objects.address import is_object
 
+    far_out = is_object(out)
+    if far_out != (landing is not None):
+        raise UsageError("--landing FOLDER goes with --out s3://..., gs://... or az://..., and only with them")
+    if far_out:
+        from flows.land_objects import move_export, must_be_free, prefix_for
+
+        prefix = prefix_for(out)
+        must_be_free(prefix)
+    folder = Path(out) if landing is None else landing
     settings = ExportSettings(
         url,
         Credentials(client_id, key, kid, token_url, scope, jwks_url, user, password_file),
@@ -66,12 +86,15 @@ def fetch(
         counts=not ignore_counts,
     )
     began = time.monotonic()
+    signing = keys_of(folder, create=True) if keys_told() else None
     with draining(10.0) as drain:
         try:
-            fetched = run_fetch(settings, out, far.saying(quiet=as_json), drain)
+            fetched = run_fetch(settings, folder, far.saying(quiet=as_json), drain, keys=signing)
         except DrainedError:
             typer.echo("clinmart: drained: the same command again goes on where this one stopped", err=True)
             raise SystemExit(EXIT_DRAINED) from None
+    if far_out and not fetched.missing:
+        move_export(folder, prefix)
     problem, seconds = shortfall(fetched), time.monotonic() - began
     size = sum(file.size for file in fetched.files)
     if as_json:
@@ -79,7 +102,7 @@ def fetch(
             json.dumps(
                 {
                     "status": "ok" if problem is None else "incomplete",
-                    "folder": str(out),
+                    "folder": out,
                     "transaction_time": fetched.transaction_time.isoformat(),
                     "files": [
                         {

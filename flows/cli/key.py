@@ -15,45 +15,40 @@ from schemas.errors import UsageError
 if TYPE_CHECKING:
     from stores.keys import KeyFacts, Keys, Purpose
 
-KeysOption = Annotated[
-    str | None,
-    typer.Option(
-        "--keys",
-        help="The keyring: a file, or kms:KEY_ID of AWS KMS [default: CLINMART_KEYS, else MART.keys beside the mart].",
-    ),
-]
 PurposeArgument = Annotated[
     str, typer.Argument(metavar="PURPOSE", help="sign, mask, pseudonym, audit, wrap or database.")
 ]
+
+_SHOWN = ("key_id", "purpose", "made_at", "state")
 
 app = typer.Typer(help="The keys of a mart: make, list, rotate, destroy.", no_args_is_help=True)
 
 
 @app.command("init")
 @audits("key.init")
-def init(mart: MartOption, keys: KeysOption = None, as_json: JsonOption = False) -> None:
+def init(mart: MartOption, as_json: JsonOption = False) -> None:
     """Make a keyring with a key for each purpose; one that is there stays as it is."""
     from flows.keyring import keys_of
 
-    _print(keys_of(mart, keys, create=True), as_json)
+    _print(keys_of(mart, create=True), as_json)
 
 
 @app.command("list")
-def list_(mart: MartOption, keys: KeysOption = None, as_json: JsonOption = False) -> None:
+def list_(mart: MartOption, as_json: JsonOption = False) -> None:
     """Show the keys without their secrets."""
     from flows.keyring import keys_of
 
-    _print(keys_of(mart, keys), as_json)
+    _print(keys_of(mart), as_json)
 
 
 @app.command("rotate")
 @audits("key.rotate", where=("purpose",))
-def rotate(purpose: PurposeArgument, mart: MartOption, keys: KeysOption = None, as_json: JsonOption = False) -> None:
+def rotate(purpose: PurposeArgument, mart: MartOption, as_json: JsonOption = False) -> None:
     """Make a new key for a purpose. The old ones go on verifying and opening what they made."""
     from flows.keyring import keys_of
 
     wanted = _purpose(purpose)
-    ring = keys_of(mart, keys)
+    ring = keys_of(mart)
     made = ring.rotate(wanted)
     _tell(next(facts for facts in ring.describe() if facts.key_id == made.key_id), as_json)
 
@@ -63,7 +58,6 @@ def rotate(purpose: PurposeArgument, mart: MartOption, keys: KeysOption = None, 
 def destroy(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As clinmart key list shows it.")],
     mart: MartOption,
-    keys: KeysOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it: what only this key opens is lost for good.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,7 +66,7 @@ def destroy(
 
     if not yes:
         raise UsageError(f"what only {key_id[:60]} opens would be lost for good: give --yes to destroy it")
-    _tell(keys_of(mart, keys).destroy(key_id), as_json)
+    _tell(keys_of(mart).destroy(key_id), as_json)
 
 
 def _purpose(given: str) -> Purpose:
@@ -91,7 +85,7 @@ def _print(keys: Keys, as_json: bool) -> None:
         return
     from flows.cli.show import print_rows
 
-    print_rows(keys.where, [_row(facts) for facts in found])
+    print_rows(keys.where, [{name: getattr(facts, name) for name in _SHOWN} for facts in found])
 
 
 def _tell(facts: KeyFacts, as_json: bool) -> None:

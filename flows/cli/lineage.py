@@ -25,13 +25,13 @@ def lineage(
 
     With --row the files of the row's load are read again, and a line is named only when its bytes have the row's hash.
     """
+    from flows.keyring import mart_at
     from flows.lineage.draw import DRAWN
     from flows.lineage.way_back import way_back
-    from stores.mart import Mart
 
     if format_ not in ("json", *DRAWN):
         raise UsageError(f"--format {format_!r} is not known: give text, mermaid, dot or json")
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     table, _, column = what.partition(".")
     found = way_back(at, table, column or None, row, source)

@@ -42,6 +42,9 @@ def listen(
     batch_ms: Annotated[
         float, typer.Option(help="Milliseconds that a message waits for others to commit with.")
     ] = 10.0,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Make a new mart encrypted, by a key of its keyring; see clinmart key.")
+    ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
     grace: Annotated[float, typer.Option(help="Seconds to commit and answer what was read, after SIGTERM.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="At the end, print the report as one JSON object.")] = False,
@@ -66,7 +69,9 @@ def listen(
         raise UsageError("TLS needs both --tls-cert and --tls-key; --tls-ca goes with them")
     tls = None if tls_cert is None or tls_key is None else server_context(tls_cert, tls_key, tls_ca)
     rules = read_routes(routes).of(source) if routes else None
-    settings = LoadSettings(mart=mart, source=source, zone=zone, charset=charset, wait=wait, routes=rules)
+    settings = LoadSettings(
+        mart=mart, source=source, zone=zone, charset=charset, wait=wait, routes=rules, encrypt=encrypt
+    )
     limits = ListenLimits(
         MllpLimits(
             frame_bytes=max_frame * _MIB,

@@ -10,7 +10,15 @@ import typer
 
 from flows.cli import far
 from flows.cli.audits import audits
-from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED, ClinmartError, IntegrityError, UsageError
+from schemas.errors import (
+    EXIT_CLEAN,
+    EXIT_DRAINED,
+    EXIT_QUARANTINED,
+    ClinmartError,
+    IntegrityError,
+    TryAgainError,
+    UsageError,
+)
 from schemas.formats import Format
 from schemas.lateness import LatePolicy
 
@@ -25,8 +33,9 @@ def load(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders or globs: NDJSON, Bundles, $export folders, HL7 v2, C-CDA, CSV; also .gz, .zst. Or "
-            "one https:// address of a FHIR server, whose $export is loaded."
+            help="Files, folders or globs, also of object stores (s3://, gs://, az://): NDJSON, Bundles, $export "
+            "folders, HL7 v2, C-CDA, CSV; also .gz, .zst. Or one https:// address of a FHIR server, whose $export is "
+            "loaded."
         ),
     ] = None,
     as_of: Annotated[
@@ -63,7 +72,7 @@ def load(
         float, typer.Option(help="Share of rows that fhir.resources checks too; 1 checks all and quarantines by it.")
     ] = 0.01,
     deletes: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             help="File of deletes: Bundles of DELETE entries, or CSV lines resource_type,id[,last_updated]; repeatable."
         ),
@@ -90,6 +99,12 @@ def load(
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Load all or nothing: one refused line rolls everything back.")
+    ] = False,
+    require_signed: Annotated[
+        bool, typer.Option("--require-signed", help="Refuse folders of files that no key of this mart signed.")
+    ] = False,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Make a new mart encrypted, by a key of its keyring; see clinmart key.")
     ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a mart that another process holds.")] = 0.0,
     grace: Annotated[
@@ -134,13 +149,18 @@ def load(
     refused are kept with their reason: see `clinmart quarantine`. Loading the same files again changes nothing.
     """
     from flows.cli.instant import instant
-    from flows.settings import LoadSettings, duration
+    from flows.settings import LoadSettings, duration, must_be_local, object_access
     from sources.crosswalks import read_crosswalk
     from sources.files import refuse_tables
     from sources.mapping import read_mapping
     from sources.routes import read_routes
     from transforms.sample import Sampling
 
+    alone = {"--mart": mart, "--mapping": mapping, "--to-fhir": to_fhir, "--routes": routes, "--landing": landing}
+    alone |= {"--preferred-units": preferred_units, "--key": key}
+    for option, path in alone.items():
+        must_be_local(option, path)
+    must_be_local("--crosswalk", *(crosswalk or ()))
     settings = LoadSettings(
         mart=mart,
         source=source,
@@ -153,6 +173,8 @@ def load(
         to_fhir=to_fhir,
         sampling=Sampling(sample),
         strict=strict,
+        encrypt=encrypt,
+        require_signed=require_signed,
         wait=wait,
         jobs=jobs,
         preferred_units=preferred_units,
@@ -200,13 +222,20 @@ def load(
     else:
         from flows.cli.progress import watching
         from flows.drain import draining
+        from flows.landing_checks import check_landings
         from flows.routed import load_each
         from sources.files import FileSource
 
         with draining(grace) as drain, watching(quiet=as_json) as watch:
             source_files = FileSource(
-                inputs, settings.limits, deletes=deletes, given=settings.format, mapping=settings.mapping
+                inputs,
+                settings.limits,
+                deletes=deletes,
+                given=settings.format,
+                mapping=settings.mapping,
+                objects=object_access,
             )
+            check_landings(source_files, settings)
             report = load_each(source_files, settings, watch, drain, deletes=bool(deletes))
     if as_json:
         typer.echo(json.dumps(report.as_dict() | extra))
@@ -223,12 +252,16 @@ def _leave(report: LoadReport, shortage: ClinmartError | None) -> None:
         typer.echo(f"clinmart: {note}", err=True)
     for refused in report.refused:
         typer.echo(f"clinmart: {refused}", err=True)
+    for deferred in report.deferred:
+        typer.echo(f"clinmart: {deferred}", err=True)
     if shortage is not None:
         typer.echo(f"clinmart: {shortage}", err=True)
     if report.refused:
         raise SystemExit(IntegrityError.exit_code)
     if shortage is not None:
         raise SystemExit(shortage.exit_code)
+    if report.deferred:
+        raise SystemExit(TryAgainError.exit_code)
     if report.status == "failed":
         raise SystemExit(IntegrityError.exit_code)
     if report.status == "drained":

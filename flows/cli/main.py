@@ -31,7 +31,9 @@ from flows.cli import (
     units,
     view,
 )
+from flows.cli.keys_option import give_keys, with_keys
 from flows.masking import mask_logs
+from flows.private import keep_private
 from schemas.errors import ClinmartError, UsageError
 
 # Modules, models and queries are made once and stay: to look through them for rubbish every 700 objects, as Python
@@ -47,7 +49,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("load")(load.load)
-app.command("fetch")(fetch.fetch)
+app.command("fetch")(with_keys(fetch.fetch))
 app.command("listen")(listen.listen)
 app.command("consume")(consume.consume)
 app.command("status")(status.status)
@@ -64,6 +66,7 @@ app.add_typer(mapping.app, name="map")
 app.add_typer(key.app, name="key")
 app.add_typer(audit.app, name="audit")
 app.add_typer(units.app, name="units")
+give_keys(app)
 
 
 def _version(wanted: bool) -> None:
@@ -100,6 +103,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; errors that users can mend are one line on stderr and an exit code."""
+    keep_private()
     gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     mask_logs()

@@ -28,10 +28,10 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List refused lines, newest first, and how many there are by reason."""
-    from stores.mart import Mart
+    from flows.keyring import mart_at
     from stores.quarantine import by_reason, entries
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         reasons = by_reason(connection, source)
@@ -144,10 +144,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one refused line: where it stood, what is wrong with it, and the line itself (it may hold patient data)."""
-    from stores.mart import Mart
+    from flows.keyring import mart_at
     from stores.quarantine import entry
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         found = entry(connection, quarantine_id)

@@ -24,13 +24,13 @@ def report(
 
     It needs no network, holds no value of a single person, and follows the light or dark of your screen.
     """
+    from flows.keyring import mart_at
     from flows.report import write_report
     from schemas.tables import all_tables
     from stores.figures import collect
-    from stores.mart import Mart
 
     began = time.monotonic()
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         figures = collect(connection, all_tables(), datetime.now(UTC))

@@ -19,10 +19,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 @audits("status", looks=True, required=False)
 def status(mart: MartOption, as_json: JsonOption = False) -> None:
     """Show what a mart holds: tables, sources, the last loads and what is in quarantine."""
-    from stores.mart import Mart
+    from flows.keyring import mart_at
     from stores.overview import overview
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         found = overview(connection)
@@ -52,21 +52,41 @@ def _short(load: Mapping[str, Any]) -> dict[str, Any]:
 def publish(
     mart: MartOption,
     to: Annotated[str, typer.Option("--to", help="What to write: parquet.")],
-    folder: Annotated[Path, typer.Argument(help="The folder that will hold one file a table; replaced as a whole.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            help="The folder that will hold one file a table; replaced as a whole. Or a prefix of s3://, gs://, az://."
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it."""
+    """Write the tables as Parquet, atomically: readers see the old folder or the new one, never half of it.
+
+    Those of an encrypted mart are encrypted. The files are yours alone; give the folder another mode, and the next ones
+    have it too.
+    """
     if to != "parquet":
         raise UsageError(f"--to {to!r} is not known: give parquet")
+    from flows.keyring import keys_of, mart_at
     from schemas.tables import all_tables
-    from stores.mart import Mart
+    from sources.objects.address import ObjectAddress, is_object
+    from stores.keys import Purpose
     from stores.publish import publish_parquet
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
+    far = is_object(folder)
+    if far:
+        ObjectAddress.parse(folder)
+    key = keys_of(mart).current(Purpose.DATABASE) if at.is_encrypted else None
     with at.connect(read_only=True) as connection:
-        rows = publish_parquet(connection, folder, all_tables())
+        if far:
+            from flows.publish_objects import publish_objects
+
+            rows = publish_objects(connection, folder, all_tables(), key, mart)
+        else:
+            rows = publish_parquet(connection, Path(folder), all_tables(), key, mart)
     if as_json:
-        typer.echo(json.dumps({"folder": str(folder), "tables": rows}))
+        typer.echo(json.dumps({"folder": folder, "tables": rows}))
     else:
         typer.echo(f"{sum(rows.values()):,} rows of {len(rows)} tables in {folder}")

@@ -67,10 +67,10 @@ def report(
     every: Annotated[bool, typer.Option("--all", help="Also the units that were understood.")] = False,
 ) -> None:
     """The units in a mart with the rows that have them, as CSV: which were understood, and which were left alone."""
-    from stores.mart import Mart
+    from flows.keyring import mart_at
     from stores.result_views import UNIT_COLUMNS, units_in
 
-    at = Mart(mart)
+    at = mart_at(mart)
     at.must_exist()
     with at.connect(read_only=True) as connection:
         _answer(UNIT_COLUMNS, units_in(connection, every=every))

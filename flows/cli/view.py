@@ -25,11 +25,14 @@ def run(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Files, folders or globs: NDJSON, .gz, .zst, Bundles, $export folders."
+            metavar="INPUT...",
+            help="Files, folders or globs, also of s3://, gs://, az://: NDJSON, .gz, .zst, Bundles, $export.",
         ),
     ],
     form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet.")] = "ndjson",
-    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Write to this file, or object of s3://, gs://, az://, not to stdout.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker threads [default: one per processor].")] = None,
 ) -> None:
     """Run a view over FHIR resources, without a mart; rows come in the order of the input.
@@ -37,7 +40,9 @@ def run(
     Only lines of the view's resource type are read. Lines that are not what FHIR says are left out and counted on
     stderr (exit code 3).
     """
-    from flows.views import READ, read_view, run_view, written_whole
+    from flows.outputs import must_be_writable, written_whole
+    from flows.settings import object_access
+    from flows.views import READ, read_view, run_view
     from sources.files import FileSource
     from transforms.views.output import Format
 
@@ -49,7 +54,9 @@ def run(
     if wanted is Format.PARQUET and out is None and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal: give --out FILE, or another --format")
     compiled = read_view(view)
-    source, workers = FileSource(inputs, READ), jobs or len(os.sched_getaffinity(0))
+    if out is not None:
+        must_be_writable(out)
+    source, workers = FileSource(inputs, READ, objects=object_access), jobs or len(os.sched_getaffinity(0))
     source.partitions()  # what is wrong with the inputs is said before anything is written
     if out is None:
         report = run_view(compiled, source, wanted, sys.stdout.buffer, workers)

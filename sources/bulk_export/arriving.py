@@ -16,9 +16,9 @@ from sources.bulk_export.landed import Landed
 from sources.files import FileSource
 from sources.manifest import MANIFEST_NAME, ExportedFile, Manifest
 from sources.passes import plan
-from sources.reading import AheadReading
-from sources.source import ReadLimits
+from sources.source import Reading, ReadLimits
 from sources.stored import local_file
+from sources.verified import Promises
 
 
 class ArrivingExport:
@@ -30,7 +30,8 @@ class ArrivingExport:
     def __init__(self, folder: Path, limits: ReadLimits | None = None) -> None:
         self._folder = folder.absolute()
         self._limits = limits or ReadLimits()
-        self._files = FileSource([], self._limits)  # its reads need no inputs
+        self._promises = Promises()
+        self._files = FileSource([], self._limits, promises=self._promises)  # its reads need no inputs
         self._landed: queue.SimpleQueue[Landed | None] = queue.SimpleQueue()
         self._partitions: list[Partition] = []
         self._listing: Listing | None = None
@@ -42,7 +43,8 @@ class ArrivingExport:
         self._listing, self._job = listing, job
 
     def arrived(self, file: Landed) -> None:
-        """A file is whole."""
+        """A file is whole; what is read must be what landed."""
+        self._promises.add(str(self._folder / file.path.name), file.size, file.sha256)
         self._landed.put(file)
 
     def ended(self, *, complete: bool) -> None:
@@ -65,7 +67,7 @@ class ArrivingExport:
         """Those that have arrived."""
         return tuple(self._partitions)
 
-    def read(self, partition: Partition, *, first_line: int | None = None) -> AheadReading:
+    def read(self, partition: Partition, *, first_line: int | None = None) -> Reading:
         """Start a pass over a file that has landed."""
         return self._files.read(partition, first_line=first_line)
 

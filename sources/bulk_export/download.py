@@ -11,11 +11,13 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from schemas.errors import StorageError, TryAgainError
+from schemas.errors import IntegrityError, StorageError, TryAgainError
+from schemas.sealed import Sealed
 from sources.bulk_export.answer import Listed
 from sources.bulk_export.digests import DIGEST_HEADERS
 from sources.bulk_export.job import sync_folder, write_safely
 from sources.bulk_export.landed import GZIP, Landed, look_through
+from sources.bulk_export.seals import Seals
 from sources.http import Caller, RefusedError
 from sources.pace import Deadline, PassingError
 
@@ -39,12 +41,16 @@ class _Known(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Where and how files of one export are downloaded. ``tokens``: with the access token."""
+    """Where and how files of one export are downloaded. ``tokens``: with the access token.
+
+    With ``seals`` a file lands once it is signed, and one that was not signed is downloaded again.
+    """
 
     caller: Caller
     folder: Path
     tokens: bool
     deadline: Deadline
+    seals: Seals | None = None
 
     async def get(self, listed: Listed) -> Landed:
         """The file, whole and checked, under its name.
@@ -68,10 +74,21 @@ class Download:
         for path in self._paths(listed):
             if path.exists():
                 try:
-                    return look_through(path, listed, {})
+                    landed = look_through(path, listed, {})
                 except PassingError:
-                    path.unlink()
+                    landed = None
+                if self.seals is not None:
+                    landed = self._as_signed(path, landed, self.seals.known(path.name))
+                if landed is not None:
+                    return landed
+                path.unlink()
         return None
+
+    def _as_signed(self, path: Path, landed: Landed | None, signed: Sealed | None) -> Landed | None:
+        """The file if it was signed; IntegrityError when it is not what was signed."""
+        if signed is not None and (landed is None or (landed.size, landed.sha256) != (signed.size, signed.sha256)):
+            raise IntegrityError(f"{path}: is not what it was when it landed; remove it, and it is fetched again")
+        return landed if signed is not None else None
 
     def _paths(self, listed: Listed) -> tuple[Path, Path]:
         return self.folder / listed.name, self.folder / f"{listed.name}.gz"
@@ -132,6 +149,8 @@ class Download:
         with part.open("rb") as file:
             zipped = file.read(len(GZIP)) == GZIP
         path = self._paths(listed)[zipped]
+        if self.seals is not None:
+            self.seals.add(Sealed(path.name, landed.size, landed.sha256))
         part.replace(path)
         part.with_suffix(".note").unlink(missing_ok=True)
         sync_folder(self.folder)

@@ -14,9 +14,10 @@ from sources.bulk_export.answer import Listed, Listing
 from sources.bulk_export.download import Download, ExpiredError
 from sources.bulk_export.job import Job, own_folder, read_job, write_job, write_safely
 from sources.bulk_export.landed import Landed
-from sources.bulk_export.landing import write_landing
+from sources.bulk_export.landing import SUMS_NAME, write_landing
 from sources.bulk_export.poll import GoneError, Pages, forget, kick_off, listing_of, wait_for_pages
 from sources.bulk_export.request import ExportRequest
+from sources.bulk_export.seals import Seals
 from sources.http import Caller, RefusedError
 from sources.pace import Deadline
 
@@ -71,6 +72,7 @@ class Export:
     say: Callable[[str], None] = lambda _: None
     listed: Callable[[Listing, Job], None] = lambda *_: None
     arrived: Callable[[Landed], None] = lambda _: None
+    seals: Seals | None = None  # signs what lands
     _listing: Listing | None = None
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -90,7 +92,9 @@ class Export:
             fetched = await self._download(job, listing)
             if not fetched.missing and not job.landed:
                 asked = {"request": job.request, "scope": job.scope, "since": job.since}
-                write_landing(self.folder, listing, fetched.files, asked)
+                manifest = write_landing(self.folder, listing, fetched.files, asked)
+                if self.seals is not None:
+                    self.seals.close([manifest, self.folder / SUMS_NAME])
                 job.landed = True
                 write_job(self.folder, job)
                 await self._forget(job)
@@ -165,6 +169,8 @@ class Export:
         for path in self.folder.iterdir():
             if path.suffix in (".ndjson", ".gz", ".part", ".note"):
                 path.unlink()
+        if self.seals is not None:
+            self.seals.restart()
 
     def _start_anew(self, job: Job) -> None:
         """Forget the export, so that the next process starts another."""
@@ -177,7 +183,7 @@ class Export:
 
     async def _download(self, job: Job, listing: Listing) -> Fetched:
         fetched = Fetched(self.folder, listing.transaction_time)
-        download = Download(self.caller, self.folder, listing.tokens, self.deadline)
+        download = Download(self.caller, self.folder, listing.tokens, self.deadline, self.seals)
 
         async def one(file: Listed) -> None:
             try:

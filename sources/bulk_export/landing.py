@@ -13,7 +13,6 @@ from sources.bulk_export.landed import Landed
 from sources.manifest import MANIFEST_NAME
 
 SUMS_NAME = "SHA256SUMS"
-_MODE = 0o644
 
 
 def write_landing(folder: Path, listing: Listing, landed: Iterable[Landed], asked: dict[str, str | None]) -> Path:
@@ -24,7 +23,7 @@ def write_landing(folder: Path, listing: Listing, landed: Iterable[Landed], aske
     """
     files = sorted(landed, key=lambda file: file.path.name)
     sums = "".join(f"{file.sha256}  {file.path.name}\n" for file in files)
-    write_safely(folder / SUMS_NAME, sums.encode(), _MODE)
+    write_safely(folder / SUMS_NAME, sums.encode())
     manifest: dict[str, Any] = {
         "transactionTime": listing.transaction_time.isoformat(),
         "request": asked["request"],
@@ -33,7 +32,7 @@ def write_landing(folder: Path, listing: Listing, landed: Iterable[Landed], aske
         "extension": {"clinmart": {name: asked[name] for name in ("scope", "since") if asked.get(name)}},
     }
     path = folder / MANIFEST_NAME
-    write_safely(path, json.dumps(manifest, indent=1).encode(), _MODE)
+    write_safely(path, json.dumps(manifest, indent=1).encode())
     return path
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import threading
+from typing import Any
 
 from schemas.errors import IntegrityError, UsageError
 from stores.keys.keeper import Keeper
@@ -30,6 +31,13 @@ class Keys:
         self._stamp = file.stamp()
         self._ring = Ring.parse(file.read(), str(file.path))
         self._secrets: dict[str, bytes] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """What another process needs to open the same keyring; no secret."""
+        return {"path": self._file.path, "keeper": self._keeper}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(RingFile(state["path"]), state["keeper"])  # type: ignore[misc] # all there is to opening it
 
     @property
     def where(self) -> str:
@@ -67,6 +75,14 @@ class Keys:
         """The HMAC-SHA256 of ``data`` by the purpose's current key."""
         key = self.current(purpose)
         return Tag(key.key_id, hmac.digest(key.secret, data, hashlib.sha256))
+
+    def start(self, purpose: Purpose, key_id: str | None = None) -> tuple[str, hmac.HMAC]:
+        """An HMAC-SHA256 to be fed with data, by that key, or the current one, whose id is told.
+
+        Raises IntegrityError when the key is not there.
+        """
+        key = self.current(purpose) if key_id is None else self.find(key_id, purpose)
+        return key.key_id, hmac.new(key.secret, digestmod=hashlib.sha256)
 
     def verify(self, purpose: Purpose, data: bytes, tag: Tag) -> bool:
         """Whether ``tag`` is that of ``data``. Raises IntegrityError when its key is not there."""

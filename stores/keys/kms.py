@@ -34,6 +34,10 @@ class KmsKeeper:
         self._key = key
         self._client: Any = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the connection, which another process makes for itself."""
+        return {"name": self.name, "_key": self._key, "_client": None}
+
     def make(self, key_id: str) -> tuple[bytes, str]:
         """GenerateDataKey; the id is bound to it as encryption context."""
         made = self._call(
@@ -58,13 +62,14 @@ class KmsKeeper:
 
         try:
             if self._client is None:
-                self._client = _client()
+                self._client = _client(self._key)
             return getattr(self._client, action)(**arguments)
         except ClientError as error:
             raise self._said(str(error.response.get("Error", {}).get("Code", ""))) from None
         except (NoCredentialsError, NoRegionError):
             raise UsageError(
-                f"no credentials or region of AWS are set, so {self.name} cannot be used: set AWS_REGION and the rest"
+                f"no credentials or region of AWS are set, so {self.name} cannot be used: set AWS_DEFAULT_REGION "
+                "and the rest"
             ) from None
         except BotoCoreError as error:
             raise TryAgainError(f"KMS is not reachable for {self.name} ({type(error).__name__}): try later") from None
@@ -81,14 +86,15 @@ class KmsKeeper:
         return TryAgainError(f"KMS does not answer for {self.name} ({code}): try later")
 
 
-def _client() -> Any:
+def _client(key: str) -> Any:
     import botocore.session  # noqa: PLC0415 - half a second that only users of KMS pay
     from botocore.config import Config  # noqa: PLC0415
 
+    region = key.split(":")[3] if key.startswith("arn:") and key.count(":") > 3 else None
     patience = Config(
         connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries={"mode": "standard", "max_attempts": 3}
     )
-    return botocore.session.get_session().create_client("kms", config=patience)
+    return botocore.session.get_session().create_client("kms", region_name=region, config=patience)
 
 
 def _context(key_id: str) -> dict[str, str]:

@@ -71,9 +71,8 @@ class RingFile:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold off other writers, of this process and of others. Raises StorageError."""
-        lock = self.path.with_name(self.path.name + ".lock")
-        try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        try:  # the folder itself is what is locked, so that no other file is left beside the keyring
+            descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise self._fault("written", error) from None
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sources.bulk_export import Export, ExportLimits, Fetched, export_request
 from sources.bulk_export.landed import Landed
+from sources.bulk_export.seals import Seals
 from sources.http import Authorization, Caller, Reach, open_caller
 from sources.pace import Deadline, Pace, PaceLimits
 from tests.bulk.server import BulkServer, File
@@ -46,6 +47,7 @@ def fetch(
     path: str = "/fhir",
     seconds: float = PATIENCE,
     counts: bool = True,
+    seals: Seals | None = None,
     **asked: Any,
 ) -> Fetched:
     """Fetch as the command does."""
@@ -57,7 +59,8 @@ def fetch(
         async with open_caller(Reach(url, allowed), pace, silence=30.0) as caller:
             sure = caller.with_auth(auth(caller, deadline)) if auth else caller
             request = export_request(url, **asked)
-            return await Export(request, folder, sure, deadline, ExportLimits(counts=counts), arrived=arrived).run()
+            own = ExportLimits(counts=counts)
+            return await Export(request, folder, sure, deadline, own, arrived=arrived, seals=seals).run()
 
     return asyncio.run(main())
 
@@ -67,5 +70,5 @@ def landed_bytes(folder: Path) -> dict[str, bytes]:
     return {
         path.name: path.read_bytes()
         for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and path.name not in ("manifest.json", "SHA256SUMS")
+        if not path.name.startswith(".") and path.name not in ("manifest.json", "SHA256SUMS", "SIGNATURES")
     }

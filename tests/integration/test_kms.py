@@ -16,7 +16,7 @@ from schemas.errors import IntegrityError, StorageError, TryAgainError, UsageErr
 from stores.keys import Purpose, default_keyring, open_keys
 
 pytestmark = pytest.mark.integration
-_ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-central-1"}
+_ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,6 @@ def kms() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**_ACCESS, "AWS_ENDPOINT_URL_KMS": f"http://{host}:{port}"}.items():
             patch.setenv(name, value)
-        patch.setenv("AWS_DEFAULT_REGION", _ACCESS["AWS_REGION"])
         yield botocore.session.get_session().create_client("kms")
     server.stop()
 
@@ -96,7 +95,6 @@ def test_what_kms_refuses_says_what_to_do(kms: Any, mart: Path, monkeypatch: pyt
         open_keys("kms:", mart, create=True)
     for name in _ACCESS:
         monkeypatch.delenv(name)
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
@@ -123,6 +121,9 @@ def test_errors_of_kms_have_their_exit_codes(
     """By the code that KMS answers with; its text, which may name what was sent, is not told."""
 
     class Refusing:
+        def __init__(self, key: str) -> None:
+            assert key == "alias/mart"
+
         def generate_data_key(self, **_: object) -> None:
             raise ClientError({"Error": {"Code": code, "Message": "secret"}}, "GenerateDataKey")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -120,14 +122,30 @@ def test_no_room_is_a_storage_error(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Polars makes of a full disk, which is no OSError, is told in the system's words, and in no others."""
+    """A full disk is told in the system's words."""
 
-    def full(*_: object, **__: object) -> None:
-        raise pl.exceptions.ComputeError("parquet: a value: No space left on device (os error 28)")
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    stage = Stage(tmp_path / "mart", "load")
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(StorageError, match=r"parquet: No space left on device$"):
-        Stage(tmp_path / "mart", "load").write_tables({"t": rows("a")})
+        stage.write_tables({"t": rows("a")})
+
+
+def test_only_the_owner_may_look_whatever_the_umask(tmp_path: Path) -> None:
+    """Folders 0700, files 0600."""
+    before = os.umask(0)
+    try:
+        stage = Stage(tmp_path / "mart", "load")
+        stage.write_tables({"t": rows("a")})
+        stage.write_fhir([("Patient", b"{}")])
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in staging_root(tmp_path / "mart").rglob("*") if path.is_file()}
+    assert modes == {0o600}
+    for folder in (staging_root(tmp_path / "mart"), stage.folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_file_that_cannot_be_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -41,7 +41,7 @@ def test_keys_are_named_by_option_and_environment(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("CLINMART_KEYS", str(tmp_path / "by-environment"))
     _run("key", "init", "--mart", mart)
     _run("key", "init", "--mart", mart, "--keys", tmp_path / "by-option")
-    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".lock") == ["by-environment", "by-option"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["by-environment", "by-option"]
 
 
 @pytest.mark.parametrize(

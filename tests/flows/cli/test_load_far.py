@@ -62,7 +62,8 @@ def test_the_same_mart_as_of_the_files(clinmart: Clinmart, server: BulkServer, t
     assert Path(export["folder"]).parent == tmp_path / "far.landing"
     assert clinmart("fetch", server.url + "/fhir", "--out", tmp_path / "out", "--json").code == 0
     for folder, mart in ((tmp_path / "out", "near"), (export["folder"], "again")):
-        assert clinmart("load", folder, "--mart", tmp_path / mart, "--source", "s", "--json").code == 0
+        words = ("load", folder, "--mart", tmp_path / mart, "--source", "s", "--json")
+        assert clinmart(*words, "--keys", tmp_path / "far.keys").code == 0  # they signed the second folder
         assert contents(tmp_path / mart) == contents(tmp_path / "far")
         assert _cursors(tmp_path / mart) == _cursors(tmp_path / "far")
         assert _exports(tmp_path / mart) == _exports(tmp_path / "far") == [("2026-01-31 12:00:00+00",)]

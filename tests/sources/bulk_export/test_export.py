@@ -6,13 +6,14 @@ import gzip
 import hashlib
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import ClinmartError, IntegrityError, LockedError, TryAgainError, UsageError
+from schemas.sealed import Sealed
 from sources.bulk_export.job import STATE_NAME, own_folder, read_job
 from sources.files import FileSource
 from sources.manifest import parse_manifest
@@ -427,3 +428,43 @@ def test_full_disk(server: BulkServer, tmp_path: Path, machine: TimeMachine, mon
         fetch(server, tmp_path, machine)
     fetch(server, tmp_path, machine)
     assert landed_bytes(tmp_path) == WHOLE
+
+
+def test_what_was_signed_is_taken_up_and_nothing_else(server: BulkServer, tmp_path: Path, machine: TimeMachine) -> None:
+    """The next process takes a signed file as it is, refuses one that was altered, and fetches an unsigned one anew."""
+    folder = tmp_path / "f"
+    seals = _Seals()
+    server.faults["o2"].extend([status(503)] * 100)
+    assert fetch(server, folder, machine, seals=seals).missing
+    asked = len(server.asked)
+    del seals.signed["Patient.000.ndjson"]
+    (folder / "Patient.000.ndjson").write_bytes(lines("Patient", 3, 1))
+    server.faults["o2"].clear()
+    assert not fetch(server, folder, machine, seals=seals).missing
+    assert landed_bytes(folder) == WHOLE
+    assert sum(one.path.endswith("/o1") for one in server.asked[asked:]) == 0
+    assert set(seals.signed) == set(WHOLE)
+    assert [path.name for path in seals.closed] == ["manifest.json", "SHA256SUMS"]
+    (folder / "Patient.000.ndjson").write_bytes(lines("Patient", 3, 1))
+    with pytest.raises(IntegrityError, match="not what it was when it landed"):
+        fetch(server, folder, machine, seals=seals)
+
+
+class _Seals:
+    """Signatures that are only remembered."""
+
+    def __init__(self) -> None:
+        self.signed: dict[str, Sealed] = {}
+        self.closed: list[Path] = []
+
+    def known(self, name: str) -> Sealed | None:
+        return self.signed.get(name)
+
+    def add(self, file: Sealed) -> None:
+        self.signed[file.name] = file
+
+    def close(self, beside: Sequence[Path]) -> None:
+        self.closed = list(beside)
+
+    def restart(self) -> None:
+        self.signed.clear()
