@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from stores.audit import Record, Trail, Who
+    from stores.audit.trail import Written
 
 _told: list[str] = []  # the reason that the command line was given
 
@@ -73,7 +74,7 @@ class Act:
 
     outcome: str = "ok"
     detail: dict[str, object] = field(default_factory=dict)
-    number: int = 0  # of the record of the intent
+    intent: Written | None = None  # its record, of which a commit to the mart is to tell
 
 
 @contextmanager
@@ -92,17 +93,17 @@ def audited(
     checkpoint at the end. Nothing is done when the trail cannot be written: StorageError.
     """
     trail, told = trail_of(mart), dict(where or {})
-    act = Act()
-    act.number = trail.append(_record(action, "intent", told, reason, detail=detail)).number
+    intent = trail.append(_record(action, "intent", told, reason, detail=detail))
+    act = Act(intent=intent)
     try:
         yield act
     except BaseException as error:
         outcome, fault = fault_of(error)
-        trail.settle(_record(action, "outcome", told, None, outcome, act.number, act.detail | fault))
+        trail.settle(_record(action, "outcome", told, None, outcome, intent.number, act.detail | fault))
         if sealed and isinstance(error, SystemExit):
             seal(trail, mart)
         raise
-    trail.append(_record(action, "outcome", told, None, act.outcome, act.number, act.detail))
+    trail.append(_record(action, "outcome", told, None, act.outcome, intent.number, act.detail))
     if sealed:
         seal(trail, mart)
 

@@ -22,8 +22,8 @@ class Told:
     """What the records of a trail say of commits and versions; :meth:`take` is given each in its order."""
 
     commits: dict[int, tuple[str, object]] = field(default_factory=dict)  # by intent: name of the commit, versions
-    intents: set[int] = field(default_factory=set)  # of commits
-    settled: set[int] = field(default_factory=set)  # intents with an outcome
+    intents: set[int] = field(default_factory=set)
+    rolled_back: set[int] = field(default_factory=set)  # intents of commits that were not made
     versions: dict[_Key, tuple[int, str | None]] = field(default_factory=dict)  # count, root unless only parts are told
     last: dict[_Key, int] = field(default_factory=dict)  # the record that told it
     sources: dict[str, str] = field(default_factory=dict)  # by load
@@ -34,13 +34,13 @@ class Told:
         where, detail = where if isinstance(where, dict) else {}, detail if isinstance(detail, dict) else {}
         if "load" in where and "source" in where:
             self.sources[str(where["load"])] = str(where["source"])
-        if values["action"] == "commit":
-            if values["phase"] == Phase.INTENT:
-                self.intents.add(number)
-            elif isinstance(intent := values.get("re"), int):
-                self.settled.add(intent)
-                if values.get("outcome") == "ok":
-                    self.commits[intent] = str(detail.get("commit_id", "")), detail.get("versions", [])
+        if values["phase"] == Phase.INTENT:
+            self.intents.add(number)
+        elif values["action"] == "commit" and isinstance(intent := values.get("re"), int):
+            if values.get("outcome") == "ok":
+                self.commits[intent] = str(detail.get("commit_id", "")), detail.get("versions", [])
+            else:
+                self.rolled_back.add(intent)
         anew = set(map(str, detail.get("anchored", ())))
         for key in [key for key in self.versions if key[2] != PATCHES and anew & {key[0], EVERY_LOAD}]:
             del self.versions[key]
@@ -115,7 +115,7 @@ def _check_commits(rows: list[tuple[Any, ...]], chain: Chain, told: Told, proved
             yield Fault(f"record {record} is not the one that commit {number} of the mart tells of", *place, record)
         elif record in told.commits and told.commits[record] != (commit_id, json.loads(versions or "[]")):
             yield Fault(f"commit {number} of the mart is not as its audit record says", *place, record)
-        elif record in told.settled and record not in told.commits:
+        elif record in told.rolled_back:
             yield Fault(f"commit {number} of the mart was rolled back, by its audit record", *place, record)
     there = {commit_id for _, commit_id, *_ in rows}
     for record, (commit_id, _) in sorted(told.commits.items()):
