@@ -72,9 +72,9 @@ def export(
     if out is None:
         sys.stdout.writelines(lines)
         return
-    from flows.views import written_whole
+    from flows.outputs import written_whole
 
-    with written_whole(out) as file:
+    with written_whole(str(out)) as file:
         file.writelines(line.encode() for line in lines)
     if as_json:
         typer.echo(json.dumps({"file": str(out), "format": form, "records": len(records)}))
