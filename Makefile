@@ -47,11 +47,14 @@ bench: setup
 	$(BIN)/python -m benchmarks.ccda
 	$(BIN)/python -m benchmarks.extracts
 	$(BIN)/python -m benchmarks.bulk_export
+	$(BIN)/python -m benchmarks.brokers
 	$(BIN)/python -m benchmarks.objects
 
 torture: setup
 	$(BIN)/python -m benchmarks.torture
 	$(BIN)/python -m benchmarks.outages
+	$(BIN)/python -m benchmarks.object_outages
+	$(BIN)/python -m benchmarks.consume_crashes
 
 docs: setup
 	$(BIN)/python tools/data_dictionary.py

@@ -3,7 +3,8 @@
 ``python -m benchmarks.outages [--seconds N] [--only WORD]`` loads an ``$export`` from a server on loopback through each
 kind of outage, runs the same command again until it succeeds, and compares the mart row by row with one of an
 undisturbed load. It fails when any differs, when a load that did not succeed moved the cursor, or when one used more
-connections than it may.
+connections than it may. Then come outages of a broker and of a mart that is consumed into
+(:mod:`benchmarks.broker_outages`), where the fourth column is the messages under way.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from benchmarks.broker_outages import broker_outages
 from sources.synth import SynthPlan, write_synth
 from tests.bulk.server import Asked, BulkServer, Fault, File, cut, refuse, serving, status, without_length, wrong_length
 from tests.flows.inputs import contents, query
@@ -79,7 +81,7 @@ _OUTAGES = (
 )
 
 
-def _load(url: str, mart: Path, more: list[str]) -> tuple[int, int]:
+def load_once(url: str, mart: Path, more: list[str]) -> tuple[int, int]:
     """Exit code and peak MB."""
     command = [sys.executable, "-m", "flows.cli.main", "load", url, "--mart", str(mart), "--source", "s", "--json"]
     process = subprocess.Popen([*command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -100,7 +102,7 @@ def _try(outage: Outage, files: dict[str, File], folder: Path, seconds: float) -
     with serving(files=files, clients=clients, retry_after="0") as server:
         outage.begin(server, seconds)
         while not codes or (codes[-1] != 0 and len(codes) < _MOST_RUNS):
-            code, megabytes = _load(server.url + "/fhir", mart, more)
+            code, megabytes = load_once(server.url + "/fhir", mart, more)
             codes.append(code)
             peak = max(peak, megabytes)
             if code not in (0, _LATER):
@@ -136,6 +138,10 @@ def main() -> None:
             failed = failed or bool(wrong)
             said = "; ".join(wrong) or "the same"
             print(f"| {outage.name} | {' '.join(map(str, codes))} | {peak} | {most} | {said} |", flush=True)
+        for name, codes, peak, most, wrong in broker_outages(folder, given.only):
+            failed = failed or bool(wrong)
+            said = "; ".join(wrong) or "the same"
+            print(f"| {name} | {' '.join(map(str, codes))} | {peak} | {most} | {said} |", flush=True)
     sys.exit(1 if failed else 0)
 
 

@@ -81,8 +81,9 @@ class Accounts:
         for name, read, quarantined, suppressed in known.resources:
             rest = read - quarantined - suppressed
             self._report.count(name).add(Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed))
-        for name, read, quarantined in known.inputs:
-            one = Counts(read, duplicate=read - quarantined, quarantined=quarantined)
+        for name, read, quarantined, suppressed in known.inputs:
+            rest = read - quarantined - suppressed
+            one = Counts(read, duplicate=rest, quarantined=quarantined, suppressed=suppressed)
             self._report.inputs.setdefault(name, Counts()).add(one)
         self._report.unrouted += known.unrouted
 

@@ -9,14 +9,18 @@ from datetime import datetime
 import duckdb
 
 from flows.audit_session import SessionAudit
+from flows.keyring import keys_of
 from flows.settings import LoadSettings
+from schemas.errors import IntegrityError, UsageError
 from schemas.mapping.numbered import Numbered
+from schemas.suppression import Suppression
 from schemas.view_table import ViewTable
 from stores.mappings import numbered
 from stores.mart import Mart
 from stores.objects import ObjectNames
 from stores.receipts import Receipts
 from stores.replays import replaceable
+from stores.suppression import listed_at, no_key, suppression_of
 from stores.tail import TailReceipt
 from stores.views import views_of
 from stores.watermarks import late_before
@@ -33,6 +37,7 @@ class Before:
     replaces: str | None = None
     late: Mapping[str, datetime] = field(default_factory=dict)
     mapping: Numbered | None = None
+    suppression: Suppression | None = None  # who was erased and must not come back
     objects: ObjectNames = field(default_factory=ObjectNames)
 
 
@@ -55,15 +60,29 @@ def read_before(
         if audit is not None:
             audit.reconcile(connection)
         views = views_of(connection)
-        newest = max((view.added_at for view in views), default=None)
+        told = [view.added_at for view in views]
+        if (listed := listed_at(connection, settings.source)) is not None:
+            told.append(listed)
+        newest = max(told, default=None)  # files that were loaded before are read again
         return Before(
             Receipts(connection, settings.source, newest, lost, settings.routes.digest if settings.routes else None),
             views,
             settings.replaces and replaceable(connection, settings.replaces, settings.source),
             late_before(connection, settings.source, settings.lateness),
             _numbered(settings, connection),
+            suppression_of(connection, settings.source, lambda key_id: _secret(settings, key_id)),
             ObjectNames(connection, settings.source),
         )
+
+
+def _secret(settings: LoadSettings, key_id: str) -> bytes:
+    """A key that keeps out those who were erased. Raises IntegrityError when it is not to be had."""
+    from stores.keys import Purpose  # noqa: PLC0415 - loads of marts of which nobody was erased do not pay for it
+
+    try:
+        return keys_of(settings.mart).find(key_id, Purpose.SUPPRESS).secret
+    except (UsageError, IntegrityError) as error:
+        raise no_key(key_id, error) from None
 
 
 def _numbered(settings: LoadSettings, connection: duckdb.DuckDBPyConnection | None) -> Numbered | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flows.accounts import Accounts, receipt_name
@@ -11,6 +11,7 @@ from flows.settings import LoadSettings
 from schemas.consumed import Consumed
 from schemas.records import Attempt, Counts, Partition, Receipt, total_of
 from schemas.staged import StagedChunk, StagedUnit
+from schemas.suppression import Suppression, without_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,9 @@ class Read:
 class CommitUnit:
     """A unit that is being filled; :meth:`take` hands it over and begins the next."""
 
-    def __init__(self, settings: LoadSettings, accounts: Accounts) -> None:
+    def __init__(self, settings: LoadSettings, accounts: Accounts, suppression: Suppression | None = None) -> None:
         self._settings = settings
+        self._suppression = suppression
         self._accounts = accounts
         self._unit = StagedUnit()
         self.patched: set[str] = set()  # tables with rows of HL7 v2 messages, of all units
@@ -62,12 +64,14 @@ class CommitUnit:
         if known is not None and known.mapping != mapped_by:
             unit.remapped.append(read.partition.uri)
         sha256 = receipt_name(read.partition, read.sha256)
-        self._accounts.objects.add(read.partition, sha256)
+        shown = without_names(read.partition.uri, self._suppression)
+        if shown == read.partition.uri:
+            self._accounts.objects.add(read.partition, sha256)
         inputs = total_of(part for chunk in read.chunks for part in chunk.inputs)
         unrouted, routes = sum(sum(chunk.unrouted) for chunk in read.chunks), self._settings.routes
         unit.receipts.append(
             Receipt(
-                read.partition,
+                replace(read.partition, uri=shown),
                 sha256,
                 read.lines,
                 read.as_of,
@@ -87,9 +91,14 @@ class CommitUnit:
             self._unit.refused_again.setdefault(kind, Counts()).add(one)
         self._unit.attempts += attempts
 
-    def add_heard(self, chunks: Sequence[StagedChunk], last: int) -> None:
-        """Add a listener's messages, of which there are no receipts; ``last`` is their greatest number."""
+    def add_heard(self, chunks: Sequence[StagedChunk], last: int, numbers: Sequence[int] = ()) -> None:
+        """Add a listener's messages, of which there are no receipts: each is one chunk, and has one of the ``numbers``;
+        ``last`` is the greatest of all.
+        """
         self._add_messages(chunks)
+        told = [part for chunk in chunks for part in chunk.inputs]
+        gone = [n for n, part in zip(numbers, told, strict=False) if any(c.suppressed for c in part.values())]
+        self._unit.erased += gone
         self._unit.heard = last
 
     def add_consumed(self, chunks: Sequence[StagedChunk], consumed: Sequence[Consumed]) -> None:

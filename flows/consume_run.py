@@ -15,28 +15,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
-
-import duckdb
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from typing import Any, Protocol
 
 from flows.consume_report import ConsumeReport
+from flows.consume_retry import until_done
 from flows.consume_stage import StagedBatch
 from flows.drain import Drain
 from schemas.consumed import Consumed, Place
-from schemas.errors import ClinmartError, IntegrityError, LockedError, TryAgainError, UsageError
+from schemas.errors import TryAgainError, UsageError
 from sources.brokers.broker import Broker, Delivery
 from sources.brokers.joined import Payload
 from sources.pace import Deadline, Pace, PaceLimits, PassingError
 
-_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 _UNDER_WAY = 3  # batches
 _LOOK_UP = 0.25  # seconds after which an empty receive looks whether it should end
 _PAUSE_AFTER = 1.0  # seconds that the mart may keep a batch waiting before the broker is told
 _LAG_EVERY = 5.0  # seconds
-_FAILURES = 5  # of the disk or the process that stages, in a row, after which the consumer gives up
-_PASSING = (ClinmartError, OSError, MemoryError, duckdb.OutOfMemoryException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +230,7 @@ class Consumption:
                 continue
             batch.deliveries = held
             payloads = [Payload(one.data, one.place.uri, one.sent_at or batch.received_at) for one in held]
-            staged = await self._until_done(partial(self._stager.stage, payloads, batch.received_at), "staged")
+            staged = await until_done(self._pool, partial(self._stager.stage, payloads, batch.received_at), "staged")
             self._staged.put_nowait((batch, staged))
         self._staged.put_nowait(None)
 
@@ -251,7 +246,7 @@ class Consumption:
             batch, staged = both
             consumed = await self._consumed(batch)
             size = sum(len(one.data) for one in batch.deliveries)
-            await self._until_done(partial(self._committer.commit, staged, consumed, size), "committed")
+            await until_done(self._pool, partial(self._committer.commit, staged, consumed, size), "committed")
             for one in consumed:
                 if one.position is not None:
                     self._known[one.place] = max(one.position, self._known.get(one.place, 0))
@@ -290,36 +285,6 @@ class Consumption:
             if one.position is not None:
                 reached[one.place] = max(one.position + 1, reached.get(one.place, 0))
         return [Consumed(place, n, reached.get(place), self._lag.get(place)) for place, n in messages.items()]
-
-    async def _until_done(self, do: Callable[[], _T], what: str) -> _T:
-        """Do it in a thread, again and again while that may help: a mart that is held is waited for, a disk that fails
-        is given a few tries.
-        """
-        loop, failures = asyncio.get_running_loop(), 0
-
-        def stop(state: RetryCallState) -> bool:
-            nonlocal failures
-            error = state.outcome.exception() if state.outcome else None
-            failures += not isinstance(error, LockedError)
-            return failures >= _FAILURES or isinstance(error, UsageError | IntegrityError)
-
-        def tell(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            said = error if isinstance(error, ClinmartError) else type(error).__name__
-            _LOG.warning("a batch was not %s, and will be tried again; nothing of it is acknowledged: %s", what, said)
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_PASSING),
-            wait=wait_random_exponential(0.5, 30),
-            stop=stop,
-            before_sleep=tell,
-            reraise=True,
-        )
-
-        async def attempt() -> _T:
-            return await loop.run_in_executor(self._pool, do)
-
-        return await retrying(attempt)
 
 
 async def _side_by_side(*work: Coroutine[Any, Any, None]) -> None:

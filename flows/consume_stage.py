@@ -106,7 +106,13 @@ def stage_messages(
         for one in rejections:
             number = message_of(one.offset)
             line = one.line if one.uri else joined.line_in_message(number, one.line)
-            there = replace(one, uri=by_number[number].uri, line=line, offset=place_in_message(one.offset))
+            there = replace(
+                one,
+                uri=by_number[number].uri,
+                line=line,
+                offset=place_in_message(one.offset),
+                seen=by_number[number].seen,
+            )
             found.setdefault((there.uri, line, there.payload, there.view), there)
             if one.view is None:
                 made.refused.setdefault(number, str(one.code))

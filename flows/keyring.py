@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.private import keep_private
 from flows.settings import environment
+from stores.database import is_encrypted
 from stores.keys import Keys, open_keys
 from stores.mart import Mart
 
@@ -34,10 +35,16 @@ def keys_told() -> str | None:
 
 
 def keys_of(mart: Path, given: str | None = None, *, create: bool = False) -> Keys:
-    """The keys of a mart; see :func:`stores.keys.open_keys` for what is raised. ``create``: make what is not there."""
+    """The keys of a mart; see :func:`stores.keys.open_keys` for what is raised.
+
+    ``create``: make a keyring that is not there. Not for a mart that is there, when somebody said where its keys are or
+    it is encrypted: then the keyring was misnamed.
+    """
+    where = given or keys_told()
     if create:
         keep_private()
-    return open_keys(given or keys_told(), mart, create=create)
+        create = not mart.exists() or (where is None and not is_encrypted(mart))
+    return open_keys(where, mart, create=create)
 
 
 def mart_at(path: Path, **options: Any) -> Mart:

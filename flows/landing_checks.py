@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from flows.keyring import keys_of
+from flows.object_checks import promise_objects
 from flows.settings import LoadSettings
 from schemas.errors import IntegrityError
 from schemas.sealed import Sealed
-from sources.bulk_export.landing import SUMS_NAME
 from sources.files import FileSource
-from sources.manifest import MANIFEST_NAME
+from sources.manifest import MANIFEST_NAME, SUMS_NAME
+from sources.objects.address import is_object
 from sources.verified import Promises, broken
 from stores.landing_signatures import SIGNATURES_NAME, signed_files
 
@@ -30,9 +31,11 @@ def check_landings(source: FileSource, settings: LoadSettings) -> None:
     """
     folders: dict[Path, list[str]] = {}
     for uri in source.uris:
-        folders.setdefault(Path(uri).parent, []).append(uri)
-    fetched = {Path(manifest.uri).parent for manifest in source.manifests if manifest.scope is not None}
+        if not is_object(uri):
+            folders.setdefault(Path(uri).parent, []).append(uri)
+    fetched = {Path(each.uri).parent for each in source.manifests if each.scope is not None and not is_object(each.uri)}
     promises = Promises()
+    promise_objects(source, promises, _sums, require_signed=settings.require_signed)
     for folder, uris in folders.items():
         if (folder / SIGNATURES_NAME).exists():
             _promise(promises, folder, uris, _signed(folder, settings))
@@ -65,13 +68,19 @@ def _summed(folder: Path) -> Mapping[str, Sealed]:
     if not path.is_file():
         return {}
     found = {}
-    for line in path.read_text("utf-8", "replace").splitlines():
+    for name, sha256 in _sums(path.read_text("utf-8", "replace"), str(path)):
+        file = folder / name
+        found[name] = Sealed(name, file.stat().st_size if file.is_file() else 0, sha256)
+    return found
+
+
+def _sums(text: str, uri: str) -> Iterator[tuple[str, str]]:
+    """Names and checksums of a file ``uri`` with this text."""
+    for line in text.splitlines():
         match = _SUM.fullmatch(line)
         if match is None:
-            raise IntegrityError(f"{path}: a line is no checksum, so nothing of this folder is loaded; fetch it again")
-        file = folder / match[2]
-        found[match[2]] = Sealed(match[2], file.stat().st_size if file.is_file() else 0, match[1])
-    return found
+            raise IntegrityError(f"{uri}: a line is no checksum, so nothing of this folder is loaded; fetch it again")
+        yield match[2], match[1]
 
 
 def _promise(promises: Promises, folder: Path, uris: list[str], files: Mapping[str, Sealed]) -> None:

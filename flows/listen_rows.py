@@ -110,7 +110,7 @@ class RowMaker:
             for begin in range(0, len(found), _TOGETHER):
                 staged += self._staged(found[begin : begin + _TOGETHER], refused)
             last = found[-1].number if found else self._last
-            session.unit.add_heard(staged, last)
+            session.unit.add_heard(staged, last, [message.number for message in found])
             session.report.bytes += (size := sum(len(one.payload) for one in found))
             session.commit()
         except BaseException:

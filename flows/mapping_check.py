@@ -14,7 +14,8 @@ from schemas.records import Chunk
 from schemas.tables import all_tables, tables_by_type
 from transforms.decode.extract.fields import FieldReader
 from transforms.decode.fhir import Decoder
-from transforms.extracts import ExtractOptions, transform_extracts
+from transforms.extracts import transform_extracts
+from transforms.options import ExtractOptions
 from transforms.partition import Tools
 
 _JUDGED = 4 * 1024 * 1024  # bytes of a file that are looked at

@@ -185,6 +185,10 @@ def _not_of_files(options: Mapping[str, str]) -> str | None:
     kind = options.get("kind")
     if kind == "refresh":
         return f"clinmart refresh {options.get('table', 'TABLE')}"
+    if kind == "retain":
+        return "clinmart retain"
+    if kind == "erase":
+        return "clinmart erase, of the same people,"
     if kind == "listen":
         return "clinmart listen"  # which makes the rows of all messages that are there
     if kind == "consume":

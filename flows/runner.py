@@ -183,8 +183,10 @@ class _Run:
 
     def _expect(self, soon: Sequence[Partition]) -> None:
         """Tell a source that is far away what will be read next."""
-        if isinstance(self._source, Expecting):
-            self._source.expect(each for each in soon if self._session.accounts.objects.find(each) is None)
+        known = self._session.accounts.objects
+        far = [each for each in soon if each.etag is not None and known.find(each) is None]
+        if far and isinstance(self._source, Expecting):
+            self._source.expect(far)
 
     async def _partition(self, partition: Partition) -> None:
         """Read one partition, unless its receipt says that it need not be."""

@@ -40,8 +40,7 @@ from stores.quarantine import refused_by_views
 from stores.replays import replace_line
 from stores.staging import Stage
 from stores.watermarks import settle
-from transforms.extracts import ExtractOptions
-from transforms.messages import MessageOptions
+from transforms.options import ExtractOptions, MessageOptions
 from transforms.sample import Sampling
 
 _COMMIT_PATIENCE = 30.0  # seconds to wait for a reader that has the mart open when a commit is due
@@ -71,13 +70,14 @@ class LoadSession:
         self.views = before.views
         self._preferred = preferred
         self._mapping = before.mapping
+        self._suppression = before.suppression
         self._lateness = Lateness(settings.late_policy, before.late)
         self.worker = self.worker_with(settings.sampling)
         self.mart = mart
         self._made = made
         self._tables = {t.name: t for t in all_tables()}
         self.accounts = Accounts(settings, report, before.receipts, before.mapping, before.objects)
-        self.unit = CommitUnit(settings, self.accounts)
+        self.unit = CommitUnit(settings, self.accounts, before.suppression)
         self._replaces = before.replaces  # the quarantined line that the only line of this load corrects
         self._began = time.monotonic()
 
@@ -93,7 +93,8 @@ class LoadSession:
         if used is not None:
             extracts = ExtractOptions(used.mapping, self.settings.zone, fhir, used.numbers)
         tables, stage = tables_by_type(), self.stage
-        return Worker(tables, self.views, stage, source, sampling, preferred, lateness, crosswalk, messages, extracts)
+        options = (crosswalk, messages, extracts, self._suppression)
+        return Worker(tables, self.views, stage, source, sampling, preferred, lateness, *options)
 
     def time_of(self, partition: Partition, manifest: datetime | None) -> tuple[datetime, bool]:
         """See :meth:`flows.accounts.Accounts.time_of`."""

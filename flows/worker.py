@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from schemas import signals
 from schemas.crosswalk import Crosswalk
@@ -17,20 +18,24 @@ from schemas.lateness import Lateness
 from schemas.records import Chunk, ChunkKind, OversizedLine, Rejection
 from schemas.signals import REFUSED
 from schemas.staged import StagedChunk, together
+from schemas.suppression import Suppression
 from schemas.table import Table
 from schemas.view_table import ViewTable
 from stores.staging import Stage
 from transforms.codes.displays import displays_of
 from transforms.codes.targets import targets_of
-from transforms.decode.extract.fields import FieldReader
 from transforms.decode.fhir import Decoder
-from transforms.documents import transform_documents
-from transforms.extracts import ExtractOptions, transform_extracts
-from transforms.messages import MessageOptions, refuse_message, transform_messages
-from transforms.partition import Tools, refuse_oversized, transform_together
+from transforms.options import ExtractOptions, MessageOptions
+from transforms.partition import Tools, refuse_oversized, suppress_line, transform_together
 from transforms.result import ChunkResult
 from transforms.sample import Sampler, Sampling
+from transforms.suppress import is_theirs
 from transforms.units.harmonise import Harmoniser
+
+# Steps of a format are imported when a file of it comes: to have all at hand costs a small load a tenth of its time.
+# ruff: noqa: PLC0415
+if TYPE_CHECKING:
+    from transforms.decode.extract.fields import FieldReader
 
 Placed = Callable[[Sequence[Rejection]], list[Rejection]]
 
@@ -61,6 +66,7 @@ class Worker:
         crosswalk: Crosswalk | None = None,
         messages: MessageOptions | None = None,
         extracts: ExtractOptions | None = None,
+        suppression: Suppression | None = None,
     ) -> None:
         self._tables = tables
         self._views = views
@@ -71,6 +77,7 @@ class Worker:
         self.crosswalk = crosswalk
         self.messages = messages or MessageOptions()
         self.extracts = extracts
+        self.suppression = suppression
         self._targets = None if crosswalk is None else targets_of(crosswalk)
         self._displays = None if crosswalk is None else displays_of(crosswalk)
         self._lateness = lateness
@@ -88,6 +95,8 @@ class Worker:
         """Stage one chunk; what it holds is only counted and named in the result."""
         if isinstance(item, OversizedLine):
             taken = refuse_oversized(item) if self.messages.takes_rubbish else ChunkResult(parts=[{}])
+            if taken.rejections and is_theirs(self.suppression, item.head):
+                taken = suppress_line()
             return self._staged(taken, as_of)
         return self.run_together([item], as_of)
 
@@ -105,10 +114,16 @@ class Worker:
     def _transformed(self, chunks: Sequence[Chunk], form: Format, as_of: datetime) -> ChunkResult:
         with signals.span("clinmart.transform"):
             if form is Format.EXTRACT and self.extracts is not None:
+                from transforms.extracts import transform_extracts
+
                 return transform_extracts(chunks, self._tools(), self._fields(), as_of, self.extracts)
             if form is Format.CCDA:
+                from transforms.documents import transform_documents
+
                 return transform_documents(chunks, self._tools(), as_of, self.messages)
             if form is Format.HL7V2:
+                from transforms.messages import transform_messages
+
                 return transform_messages(chunks, self._tools(), as_of, self.messages)
             return transform_together(chunks, self._tools(), as_of)
 
@@ -126,7 +141,13 @@ class Worker:
         return self._transformed(chunks, Format.HL7V2, as_of).rejections
 
     def refuse(self, message: Chunk, as_of: datetime) -> StagedChunk:
-        """Stage a message that cannot be taken apart as one that is refused."""
+        """Stage a message that cannot be taken apart as one that is refused, unless it is about somebody who was
+        erased.
+        """
+        if is_theirs(self.suppression, message.data):
+            return self._staged(suppress_line(message=True), as_of)
+        from transforms.messages import refuse_message
+
         return self._staged(refuse_message(message), as_of)
 
     def _staged(self, result: ChunkResult, as_of: datetime) -> StagedChunk:
@@ -162,6 +183,8 @@ class Worker:
     def _fields(self) -> FieldReader:
         reader: FieldReader | None = getattr(self._local, "fields", None)
         if reader is None:
+            from transforms.decode.extract.fields import FieldReader
+
             reader = self._local.fields = FieldReader()
         return reader
 
@@ -171,5 +194,7 @@ class Worker:
             sampler = Sampler(self.sampling, self._displays)
             decoder = Decoder(self._tables, self._views)
             harmoniser = Harmoniser(self.preferred)
-            tools = self._local.tools = Tools(decoder, sampler, harmoniser, self._lateness, targets=self._targets)
+            targets, gone = self._targets, self.suppression
+            tools = Tools(decoder, sampler, harmoniser, self._lateness, targets=targets, suppression=gone)
+            self._local.tools = tools
         return tools

@@ -116,7 +116,7 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("sha256", "VARCHAR", "SHA-256 of the message's bytes, in hex."),
         Column("received_at", _TIME, "When a listener had read it whole."),
         Column("load_id", "VARCHAR", "The listener's run that took it in."),
-        Column("payload", "BLOB", "The message as received.", phi=True),
+        Column("payload", "BLOB", "The message as received; null once erased, or older than its policy.", phi=True),
         Column("number", "BIGINT", "Its number among the source's messages, from 1 on."),
         Column("reason", "VARCHAR", "Why it was answered AE or stands in the quarantine; null: neither."),
     ),
@@ -203,6 +203,30 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("last_attempt_at", _TIME, "When a replay last ran it; `reason` and `message` are of then."),
         Column("settled_by", "VARCHAR", "The replay that took it in, or the load of the corrected line."),
         Column("settled_at", _TIME, "When that was committed."),
+    ),
+    "erasure": (
+        Column("erasure_id", "VARCHAR", "Name of the erasure of one or several people."),
+        Column("asked_at", _TIME, "When it began: from then on what is theirs is suppressed."),
+        Column("finished_at", _TIME, "When the mart without them was made; null before."),
+        Column("status", "VARCHAR", "pending (run it again), done, or residue (something of them is left)."),
+        Column("reason", "VARCHAR", "Why, as given by `--reason`."),
+        Column("people", "BIGINT", "How many Patient resources were erased, or only listed."),
+        Column("certificate", "VARCHAR", "What was destroyed and checked, as signed JSON; no value of a patient."),
+    ),
+    "suppression": (
+        Column("source", "VARCHAR", "Name of the source."),
+        Column("resource_type", "VARCHAR", "FHIR resource type; `identifier` for the value of an identifier."),
+        Column("key_id", "VARCHAR", "The key that the token is made with."),
+        Column("token", "BLOB", "HMAC-SHA256 of source, type and id (first 16 bytes) of what must not be loaded."),
+        Column("erasure_id", "VARCHAR", "The erasure that listed it (`etl.erasure`)."),
+        Column("listed_at", _TIME, "When; files that were loaded before are read again when they are given again."),
+    ),
+    "hold": (
+        Column("data_class", "VARCHAR", "Class of data that is held; null: all classes."),
+        Column("source", "VARCHAR", "Source that is held; null: all sources."),
+        Column("token", "BLOB", "Token of a patient who is held, as in `etl.suppression`; null: everybody."),
+        Column("why", "VARCHAR", "Why, as the policy says."),
+        Column("noted_at", _TIME, "When `clinmart retain` last read it in a policy."),
     ),
     "validation": (
         Column("load_id", "VARCHAR", "The load."),
@@ -295,6 +319,7 @@ SEGMENT_COLUMNS: tuple[Column, ...] = (
     ),
     Column("uri", "VARCHAR", "The file."),
     Column("line", "BIGINT", "1-based line in the file."),
+    Column("patient_id", "VARCHAR", "Id of the first patient's row that its message made.", phi=True),
 )
 
 # Parts of C-CDA documents that no table has, as they came, so that nothing is dropped.

@@ -10,8 +10,8 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandera.polars as pa
 import polars as pl
 
 from schemas.choice import MANY_MARK
@@ -19,6 +19,11 @@ from schemas.dtypes import polars_dtype
 from schemas.reasons import Reason
 from schemas.table import INVALID, PRESENT, Column, Kind, Table
 
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+# A load asks pandera only about rows that fail, so most need not wait for its import.
+# ruff: noqa: PLC0415
 ID_PATTERN = r"^[A-Za-z0-9\-.]{1,64}$"  # FHIR R4 2.24.0.1
 
 
@@ -38,6 +43,8 @@ class RowCheck:
         pandera writes every failing row as JSON, which Polars cannot do for a BLOB, and which would copy a patient's
         values.
         """
+        import pandera.polars as pa
+
         holds = self.holds.fill_null(True)
         return pa.Check(lambda data: data.lazyframe.select(holds), name=str(self.name))
 
@@ -73,11 +80,15 @@ def model(table: Table) -> pa.DataFrameSchema:
     """The model of the rows of ``table`` as the normaliser leaves them: its columns with their metadata, and the
     flags.
     """
+    import pandera.polars as pa
+
     return pa.DataFrameSchema(columns(table), name=table.name, description=table.description)
 
 
 def columns(table: Table) -> dict[str, pa.Column]:
     """The columns and flags of the model, with their checks."""
+    import pandera.polars as pa
+
     checks = by_column(row_checks(table))
     made = {c.name: _column(c, table, checks.get(c.name, [])) for c in table.columns()}
     return made | {
@@ -94,6 +105,8 @@ def by_column(checks: Iterable[RowCheck]) -> dict[str, list[pa.Check]]:
 
 
 def _column(column: Column, table: Table, checks: list[pa.Check]) -> pa.Column:
+    import pandera.polars as pa
+
     metadata = {"fhirpath": column.path, "phi": column.phi, "table": table.name, "duckdb": column.dtype}
     return pa.Column(
         polars_dtype(column.dtype), checks=checks, nullable=True, description=column.description, metadata=metadata

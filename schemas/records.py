@@ -94,6 +94,7 @@ class Chunk:
     names: tuple[str, ...] = ()
     dialect: Dialect | None = None
     seen: datetime | None = None  # when it came, where that is another time than that of its load
+    seen_lines: tuple[datetime, ...] = ()  # the same of each line, where they came one by one
 
     @property
     def sha256(self) -> bytes:

@@ -130,6 +130,7 @@ class StagedUnit(Staged):
     inputs: dict[str, Counts] = field(default_factory=dict)  # messages of a listener by type
     unrouted: int = 0  # of them, those that no rule took
     heard: int | None = None  # the greatest number among a listener's messages, whose rows these are
+    erased: list[int] = field(default_factory=list)  # numbers of those about people who were erased
     consumed: list[Consumed] = field(default_factory=list)  # how far a broker's messages are taken in by it
     replaces: str | None = None  # the quarantined line that this unit's only line corrects
     mapping: Numbered | None = None  # what explained the extracts among the files

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.errors import UsageError
+from schemas.errors import ChangedError, UsageError
 from schemas.formats import Format
 from schemas.mapping.mapping import Mapping
 from schemas.records import Partition
@@ -107,9 +107,7 @@ class FileSource:
 
     def expect(self, partitions: Iterable[Partition]) -> None:
         """Begin to bring small objects that will be read next; see :class:`sources.expecting.Expecting`."""
-        far = [partition for partition in partitions if partition.etag is not None]
-        if far:
-            self._far().expect(far)
+        self._far().expect(partition for partition in partitions if partition.etag is not None)
 
     def digest(self, partition: Partition) -> bytes:
         """SHA-256 of the partition's bytes on disk. Blocks; about 1.8 GB/s."""
@@ -138,6 +136,15 @@ class FileSource:
     def ignored(self) -> Sequence[str]:
         """Paths in the folders that are not loaded: other names, manifests and files of errors."""
         return self._select().ignored
+
+    def content(self, uri: str) -> bytes | None:
+        """All bytes of a small object; None when it is not there. Raises as :meth:`digest`."""
+        try:
+            file = self._file(uri)
+        except ChangedError:
+            return None
+        with file.open() as raw:
+            return raw.read()
 
     def size(self, uri: str) -> int:
         """The size of a file or an object in bytes. Raises OSError, or as :meth:`digest`, when it is not there."""

@@ -15,6 +15,7 @@ import msgspec
 from schemas.errors import IntegrityError
 
 MANIFEST_NAME = "manifest.json"
+SUMS_NAME = "SHA256SUMS"  # beside the manifest of an export that we fetched
 LARGEST_MANIFEST = 16 * 1024 * 1024  # some 100,000 files; nothing larger is looked at
 _TELLING = (b'"transactionTime"', b'"output"')
 

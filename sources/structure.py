@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SHALLOW = 2  # brackets deeper than an element of a top-level array are counted but not reported
 _QUOTE, _BACKSLASH = ord('"'), ord("\\")

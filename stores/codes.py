@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from schemas.arrow import Streamed
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.crosswalk import Crosswalk
 from schemas.records import LoadReport
@@ -74,7 +75,7 @@ def _save_crosswalk(connection: duckdb.DuckDBPyConnection, crosswalk: Crosswalk,
     for table, frame in frames.items():
         columns = ", ".join(quoted(c.name) for c in BOOKKEEPING[table])
         known = "ANTI JOIN etl.crosswalk_entry k USING (sha256)" if table == "crosswalk_entry" else ""
-        connection.register("~rows", frame.to_arrow())
+        connection.register("~rows", Streamed(frame))
         try:
             connection.execute(f'INSERT INTO etl.{table} ({columns}) SELECT {columns} FROM "~rows" r {known}')
         finally:

@@ -23,7 +23,7 @@ from stores.commits import number_commit
 from stores.consumed import save_consumed
 from stores.load_row import save_load
 from stores.mappings import save_mapping
-from stores.messages import accept_messages, settle_messages
+from stores.messages import accept_messages, drop_payloads, settle_messages
 from stores.refused import keep_refused, settle_replaced
 from stores.replays import settle
 from stores.staged_files import Verified
@@ -108,6 +108,7 @@ def _take_rows(
         accept_messages(connection, report.source)
     if unit.heard is not None:
         settle_messages(connection, report, unit.heard, unit.rejections, now)
+        drop_payloads(connection, report.source, unit.erased)
     save_consumed(connection, unit.consumed, report, now)
     if unit.replaces is not None:
         settle_replaced(connection, unit.replaces, report, counts, now)

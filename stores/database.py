@@ -10,13 +10,12 @@ import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 
 from schemas.errors import UsageError
-from stores.keys import Keys, Purpose
+from stores.keys import Key, Keys, Purpose
 from stores.sql import text
 
 Config = dict[str, str | bool | int | float | list[str]]
@@ -26,7 +25,6 @@ _MAGIC = slice(8, 12)  # of a DuckDB file: checksum (8 bytes), "DUCK", version (
 _FLAGS = 20
 _ENCRYPTED = 0x01
 _CRYPTO = "httpfs"  # DuckDB's extension that brings OpenSSL
-_MEMORY = 0.6  # share of the machine's memory, where nothing may be written aside
 BUNDLED = (
     "this DuckDB has no OpenSSL (its extension httpfs is not installed here), so the mart is encrypted by the code "
     "that DuckDB bundles, whose random numbers DuckDB does not call secure: see docs/keys.md"
@@ -95,17 +93,28 @@ def _extensions() -> list[str]:
     return [_CRYPTO, *([text(str(file))] if file is not None and file.exists() else [])]
 
 
-def _config(config: Mapping[str, str | bool | int | float | list[str]]) -> Config:
-    """Nothing is written aside: DuckDB would encrypt it by a key of its own, made of the same random numbers."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _MEMORY
-    return {**config, "temp_directory": "", "memory_limit": f"{int(memory / 1e6)}MB"}
+def _config(config: Config) -> Config:
+    """Nothing is written aside: DuckDB would encrypt it by a key of its own, made of the same random numbers. So it
+    may use the memory that it takes when it is not told otherwise, 80 % of the machine's or container's.
+    """
+    return {name: value for name, value in config.items() if name != "memory_limit"} | {"temp_directory": ""}
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, secret: str, read_only: bool) -> None:
+def attach_another(connection: duckdb.DuckDBPyConnection, path: Path, name: str, key: Key | None) -> None:
+    """Attach a second database, made now, by this name; encrypted by ``key``, if any. Raises what DuckDB raises,
+    without the key in its words.
+    """
+    if key is None:
+        connection.execute(f"ATTACH {text(str(path))} AS {name}")
+    else:
+        _attach(connection, path, key.secret.hex(), False, name)
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, path: Path, secret: str, read_only: bool, name: str = ATTACHED
+) -> None:
     mode = "READ_ONLY, " if read_only else ""
     try:
-        connection.execute(
-            f"ATTACH IF NOT EXISTS {text(str(path))} AS {ATTACHED} ({mode}ENCRYPTION_KEY {text(secret)})"
-        )
+        connection.execute(f"ATTACH IF NOT EXISTS {text(str(path))} AS {name} ({mode}ENCRYPTION_KEY {text(secret)})")
     except duckdb.Error as error:
         raise type(error)(re.sub(r"(?i)'?[0-9a-f]{64}'?", "the key", str(error))) from None

@@ -24,6 +24,7 @@ from stores.tail import sync_folder
 
 SIGNATURES_NAME = "SIGNATURES"
 _LAYOUT = 1
+_BLOCK = 1024 * 1024
 _LABEL = b"clinmart landed file 1"  # what is signed, so that no other tag of the key fits
 _END_LABEL = b"clinmart landing closed 1"
 
@@ -72,9 +73,7 @@ class LandingSignatures:
             for path in beside:
                 self._add(_sealed(path))
             read = self._now()
-            tag = self._keys.mac(Purpose.SIGN, _of_all(read.landing, b"".join(read.lines)))
-            end = _End(len(read.lines), tag.key_id, tag.tag.hex())
-            self._append(msgspec.json.encode(end) + b"\n")
+            self._append(_end(read.landing, read.lines, self._keys))
 
     def restart(self) -> None:
         """Forget all signatures. Raises StorageError."""
@@ -86,10 +85,7 @@ class LandingSignatures:
                 raise self._fault(error) from error
 
     def _add(self, file: Sealed) -> None:
-        landing = self._now().landing
-        tag = self._keys.mac(Purpose.SIGN, _of_file(landing, file))
-        line = _Line(file.name, file.size, file.sha256, tag.key_id, tag.tag.hex())
-        self._append(msgspec.json.encode(line) + b"\n")
+        self._append(_line(self._now().landing, file, self._keys))
         self._now().files[file.name] = file
 
     def _now(self) -> _Read:
@@ -101,7 +97,7 @@ class LandingSignatures:
                 self._rewrite(b"".join(read.lines))
             if not read.lines:
                 read.landing = secrets.token_hex(16)
-                self._append(msgspec.json.encode(_Begin(_LAYOUT, read.landing)) + b"\n")
+                self._append(_begin(read.landing))
         return self._read
 
     def _append(self, line: bytes) -> None:
@@ -141,6 +137,20 @@ def signed_files(folder: Path, keys: Keys) -> Mapping[str, Sealed]:
             f"{path}: the signatures do not come to an end, so files may be missing; let the fetch end that began here"
         )
     return read.files
+
+
+def _begin(landing: str) -> bytes:
+    return msgspec.json.encode(_Begin(_LAYOUT, landing)) + b"\n"
+
+
+def _line(landing: str, file: Sealed, keys: Keys) -> bytes:
+    tag = keys.mac(Purpose.SIGN, _of_file(landing, file))
+    return msgspec.json.encode(_Line(file.name, file.size, file.sha256, tag.key_id, tag.tag.hex())) + b"\n"
+
+
+def _end(landing: str, lines: Sequence[bytes], keys: Keys) -> bytes:
+    tag = keys.mac(Purpose.SIGN, _of_all(landing, b"".join(lines)))
+    return msgspec.json.encode(_End(len(lines), tag.key_id, tag.tag.hex())) + b"\n"
 
 
 class _Read:
@@ -200,8 +210,18 @@ def _of_all(landing: str, lines: bytes) -> bytes:
 
 
 def _sealed(path: Path) -> Sealed:
-    data = _bytes(path)
-    return Sealed(path.name, len(data), hashlib.sha256(data).hexdigest())
+    """A file as it is, read in blocks; an absent one is empty."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {error.strerror}") from None
+    return Sealed(path.name, size, digest.hexdigest())
 
 
 def _bytes(path: Path) -> bytes:

@@ -7,6 +7,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
+from schemas.arrow import Streamed
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
 from schemas.mapping.mapping import Mapping
@@ -43,7 +44,7 @@ def save_mapping(
         if entry.name in numbers
     ]
     schema = {c.name: polars_dtype(c.dtype) for c in BOOKKEEPING["mapping"]}
-    connection.register("~mappings", pl.DataFrame(rows, schema=schema, orient="row").to_arrow())
+    connection.register("~mappings", Streamed(pl.DataFrame(rows, schema=schema, orient="row")))
     try:
         connection.execute(
             'INSERT INTO etl.mapping BY NAME SELECT * FROM "~mappings" n ANTI JOIN '

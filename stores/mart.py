@@ -15,20 +15,30 @@ from uuid import uuid4
 
 import duckdb
 
-from schemas.errors import ClinmartError, IntegrityError, LockedError, StorageError, UsageError
+from schemas.errors import LockedError, StorageError, UsageError
 from schemas.table import Table
 from stores.commits import note_commits, refuse_loss
-from stores.database import ATTACHED, BUNDLED, Config, has_openssl, is_encrypted, open_encrypted, open_plain
+from stores.database import (
+    ATTACHED,
+    BUNDLED,
+    Config,
+    attach_another,
+    has_openssl,
+    is_encrypted,
+    open_encrypted,
+    open_plain,
+)
 from stores.ddl import MART_VERSION
 from stores.heard import Heard
 from stores.identity import mart_version
-from stores.keys import Keys, open_keys
+from stores.keys import Key, Keys, Purpose, open_keys
 from stores.layout import fingerprint, layout
+from stores.mart_faults import damaged, foreign, is_damage, other_layout, unusable
 from stores.migrate import BOOKKEEPING_SCHEMA, lost, migrate, retyped
 from stores.mould import Mould
 from stores.sql import STORED, STORED_HISTORY, STORED_PATCH
 from stores.stored import obstacle, stored_columns
-from stores.tail import Committed, Tail, sync_folder
+from stores.tail import Tail, sync_folder
 
 _LOG = logging.getLogger(__name__)
 _HOLDER = re.compile(r"PID (\d+)")
@@ -104,7 +114,7 @@ class Mart:
                 pass
         with self._opened(read_only, deadline) as connection:
             if read_only and mart_version(connection) is None:
-                raise self._foreign()
+                raise foreign(self.path)
             yield connection
 
     @contextmanager
@@ -121,8 +131,8 @@ class Mart:
         except _DISK as error:
             raise StorageError(f"the mart {self.path} cannot be read or written: {_first_line(error)}") from error
         except duckdb.Error as error:
-            if "Corrupt" in str(error):
-                raise self._damaged() from error
+            if is_damage(str(error)):
+                raise damaged(self.path) from error
             raise
         finally:
             connection.close()
@@ -151,6 +161,14 @@ class Mart:
         """Whether the mart is encrypted, or will be once it is made."""
         return is_encrypted(self.path) if self.path.exists() else self._encrypt
 
+    def attach(self, connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+        """Attach a new database beside this one, encrypted as it is, by the newest key."""
+        attach_another(connection, path, name, self.database_key())
+
+    def database_key(self) -> Key | None:
+        """The key that new files of the mart are encrypted by; None where it is not encrypted."""
+        return self._keys().current(Purpose.DATABASE) if self.is_encrypted else None
+
     @property
     def wal(self) -> Path:
         """DuckDB's write-ahead log, which is there while the mart is written to and after a crash."""
@@ -178,9 +196,9 @@ class Mart:
                     self._show_anew(connection, tables, models)
                 return
             if found is not None:
-                raise self._other(f"has layout {found}, this clinmart needs {MART_VERSION}")
+                raise other_layout(self.path, f"has layout {found}, this clinmart needs {MART_VERSION}")
             if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() != (0,):
-                raise self._foreign()
+                raise foreign(self.path)
             connection.execute("BEGIN TRANSACTION")
             _lay_out(connection, tables)
             _name(connection, models)
@@ -226,7 +244,7 @@ class Mart:
         stored = stored_columns(connection, (STORED, STORED_HISTORY, STORED_PATCH, BOOKKEEPING_SCHEMA))
         changes = retyped(tables, stored)
         if (other := obstacle(connection, tables) or lost(connection, changes)) is not None:
-            raise self._other(other)
+            raise other_layout(self.path, other)
         connection.execute("BEGIN TRANSACTION")
         done = migrate(connection, changes, stored)
         for statement in layout(tables, stored):
@@ -255,7 +273,7 @@ class Mart:
             except duckdb.IOException as error:
                 said = str(error)
                 if "lock" not in said.lower():
-                    raise self._unusable(said) from error
+                    raise unusable(self.path, self.tail, said) from error
                 if time.monotonic() >= deadline:
                     holder = _HOLDER.search(said)
                     who = f"process {holder[1]}" if holder else "another process"
@@ -264,34 +282,7 @@ class Mart:
                     ) from error
                 time.sleep(0.1)
             except duckdb.Error as error:
-                raise self._unusable(str(error)) from error
-
-    def _other(self, what: str) -> UsageError:
-        return UsageError(f"the mart {self.path} {what}: load into a new mart, or use the clinmart that made it")
-
-    def _foreign(self) -> UsageError:
-        return UsageError(f"{self.path} is a DuckDB database but not a mart of clinmart: name another file")
-
-    def _unusable(self, said: str) -> ClinmartError:
-        if "not a valid DuckDB database" in said or self.path.is_dir():
-            if not self.path.is_dir() and any(isinstance(entry, Committed) for entry in self.tail.read()):
-                return self._damaged()
-            what = "a folder" if self.path.is_dir() else "not a DuckDB file"
-            return UsageError(f"{self.path} is {what}, so it is no mart: name another file")
-        if "WAL" in said:
-            return IntegrityError(
-                f"the log of the mart {self.path} is damaged, and what was committed in it cannot be read: "
-                f"run clinmart repair --mart {self.path}"
-            )
-        if "Corrupt" in said:
-            return self._damaged()
-        return StorageError(f"the mart {self.path} cannot be opened: {said.splitlines()[0]}")
-
-    def _damaged(self) -> IntegrityError:
-        return IntegrityError(
-            f"the file of the mart {self.path} is damaged: put a copy of it back, then run clinmart repair "
-            f"--mart {self.path} for what was loaded since"
-        )
+                raise unusable(self.path, self.tail, str(error)) from error
 
 
 def _lay_out(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import polars as pl
 
+from schemas.arrow import Streamed
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
 from schemas.records import LoadReport
@@ -57,7 +58,7 @@ def kept_before(
 ) -> dict[tuple[str, str, str], Known]:
     """Those messages of a source that the mart has, by key."""
     frame = pl.DataFrame(list(keys), schema=dict.fromkeys(_KEY, pl.String), orient="row")
-    connection.register(_CAME, frame.to_arrow())
+    connection.register(_CAME, Streamed(frame))
     try:
         found = connection.execute(
             f'SELECT {", ".join(_KEY)}, sha256, reason FROM etl.message SEMI JOIN "{_CAME}" '
@@ -90,7 +91,7 @@ def keep(connection: duckdb.DuckDBPyConnection, source: str, load_id: str, messa
         for message in messages
     ]
     schema = {column.name: polars_dtype(column.dtype) for column in BOOKKEEPING["message"]}
-    connection.register(_CAME, pl.DataFrame(rows, schema=schema).to_arrow())
+    connection.register(_CAME, Streamed(pl.DataFrame(rows, schema=schema)))
     try:
         connection.execute(f'INSERT INTO etl.message BY NAME SELECT * FROM "{_CAME}"')
     finally:
@@ -121,7 +122,7 @@ def latest_accepted(connection: duckdb.DuckDBPyConnection, source: str, most: in
     """The last messages of a source of which rows were made."""
     rows = connection.execute(
         "SELECT payload FROM etl.message m JOIN etl.listener l ON l.source = m.source AND m.number <= l.settled "
-        "WHERE m.source = ? AND reason IS NULL AND number > l.settled - ?",
+        "WHERE m.source = ? AND reason IS NULL AND number > l.settled - ? AND payload IS NOT NULL",
         [source, most],
     ).fetchall()
     return [payload for (payload,) in rows]
@@ -147,7 +148,7 @@ def unsettled(connection: duckdb.DuckDBPyConnection, source: str, after: int, mo
     """Up to so many messages of a source after a number, in the order of their numbers."""
     rows = connection.execute(
         "SELECT number, epoch_us(received_at), payload FROM etl.message "
-        "WHERE source = ? AND number > ? AND number <= ? ORDER BY number",
+        "WHERE source = ? AND number > ? AND number <= ? AND payload IS NOT NULL ORDER BY number",
         [source, after, after + most],
     ).fetchall()
     return [Unsettled(number, _EPOCH + timedelta(microseconds=at), payload) for number, at, payload in rows]
@@ -179,3 +180,12 @@ def settle_messages(
         )
     connection.execute("DELETE FROM etl.listener WHERE source = ?", [report.source])
     connection.execute("INSERT INTO etl.listener VALUES (?, ?, ?, ?)", [report.source, last, report.load_id, now])
+
+
+def drop_payloads(connection: duckdb.DuckDBPyConnection, source: str, numbers: Sequence[int]) -> None:
+    """Keep of messages about people who were erased only their names, within the caller's transaction."""
+    if numbers:
+        connection.execute(
+            "UPDATE etl.message SET payload = NULL WHERE source = ? AND number IN (SELECT unnest(?))",
+            [source, list(numbers)],
+        )

@@ -52,7 +52,13 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, 
             "LEFT JOIN (SELECT source, settled FROM etl.listener) USING (source) GROUP BY 1 ORDER BY 1"
         )
     )
+    erasures = records(
+        connection.execute(
+            "SELECT erasure_id, status, people, asked_at, finished_at FROM etl.erasure ORDER BY asked_at DESC"
+        )
+    )
     return {
+        "erasures": erasures,
         "tables": tables,
         "listeners": listeners,
         "consumers": consumers(connection),

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -80,6 +81,11 @@ def write_tables(
         to = text(str(path))
         connection.execute(f"COPY ({refused_rows(tables)}) TO {to} (FORMAT parquet{config(key)})")
         yield path, 0
+
+
+def published_at(folder: Path) -> datetime:
+    """When a folder was last published. Raises OSError."""
+    return datetime.fromtimestamp((folder / MARKER).stat().st_mtime, UTC)
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:

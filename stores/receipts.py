@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
@@ -17,8 +18,8 @@ class Known:
     """A committed partition: its rows' time, and lines by type as (type, read, quarantined, suppressed).
 
     ``load_id`` is the load that took it in. Lines that left the quarantine since are not among the quarantined.
-    ``again``: it must be read again, for a view that was added since, because it was lost, or because other rules route
-    its messages. ``held``: so many lines of
+    ``again``: it must be read again, for a view that was added or somebody who was erased since, because it was lost,
+    or because other rules route its messages. ``held``: so many lines of
     it were late and not let in.
     """
 
@@ -28,7 +29,7 @@ class Known:
     again: bool
     load_id: str
     held: int = 0
-    inputs: tuple[tuple[str, int, int], ...] = ()  # messages by type: read, quarantined
+    inputs: tuple[tuple[str, int, int, int], ...] = ()  # messages by type: read, quarantined, suppressed
     unrouted: int = 0  # messages that no rule took
     mapping: str | None = None  # hash of what the mapping said of it
 
@@ -44,7 +45,7 @@ class Receipts:
         lost: Sequence[TailReceipt] = (),
         routes: str | None = None,
     ) -> None:
-        """``connection`` is None where there is no mart yet. ``since``: when the newest view of the mart was added.
+        """``connection`` is None where there is no mart yet. ``since``: what was committed before is read again.
         ``lost``: what is to be read again as it was. ``routes``: hash of the rules that route messages now.
         """
         self._known: dict[tuple[int, str], Known] = {}
@@ -61,7 +62,8 @@ class Receipts:
             "SELECT size, sha256, as_of, as_of_given, list_transform(resources, lambda r: "
             "struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, s := r.suppressed)), "
             "coalesce(committed_at < ?, false) OR routes IS DISTINCT FROM ?, load_id, coalesce(held, 0), "
-            "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined)), "
+            "list_transform(inputs, lambda r: struct_pack(t := r.resource_type, n := r.read, q := r.quarantined, "
+            "s := r.suppressed)), "
             "coalesce(unrouted, 0), mapping FROM etl.receipt WHERE source = ? ORDER BY as_of, committed_at",
             [since, routes, source],
         ).fetchall()
@@ -69,7 +71,7 @@ class Receipts:
         for size, sha256, as_of, given, resources, again, load_id, held, inputs, unrouted, mapping in rows:
             gone = settled.get((size, sha256, as_of), {})
             counts = tuple((r["t"], r["n"], r["q"] - gone.get(r["t"], 0), r["s"]) for r in resources or ())
-            told = tuple((r["t"], r["n"], r["q"]) for r in inputs or ())
+            told = tuple((r["t"], r["n"], r["q"], r["s"]) for r in inputs or ())
             self._known[size, sha256] = Known(as_of, given, counts, again, load_id, held, told, unrouted, mapping)
 
     def may_know(self, size: int) -> bool:
@@ -102,4 +104,21 @@ def _settled(connection: duckdb.DuckDBPyConnection, source: str) -> dict[tuple[i
     ).fetchall()
     for size, sha256, as_of, kind, lines in rows:
         found.setdefault((size, sha256, as_of), {})[kind] = lines
+    return found
+
+
+def sources_landed(connection: duckdb.DuckDBPyConnection, zone: Path) -> dict[Path, set[str]]:
+    """By folder within a landing zone the sources that its files were loaded as; a mart of one source alone has no
+    others.
+    """
+    found: dict[Path, set[str]] = {}
+    rows = connection.execute("SELECT DISTINCT source, uri FROM etl.receipt").fetchall()
+    sources = {source for source, _ in rows}
+    for source, uri in rows:
+        folder = Path(uri).absolute().parent
+        if folder.is_relative_to(zone.absolute()):
+            found.setdefault(folder, set()).add(source)
+    if len(sources) == 1 and zone.is_dir():
+        for folder in (zone, *(path for path in zone.rglob("*") if path.is_dir())):
+            found.setdefault(folder.absolute(), set()).update(sources)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import polars as pl
 
+from schemas.arrow import Streamed
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.dtypes import polars_dtype
 from schemas.records import Counts
@@ -20,7 +21,7 @@ def insert_records(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequ
     columns = BOOKKEEPING[table]
     schema = {c.name: polars_dtype(c.dtype) for c in columns}
     frame = pl.DataFrame(rows, schema=schema)
-    connection.register("~rows", frame.to_arrow())
+    connection.register("~rows", Streamed(frame))
     try:
         connection.execute(f'INSERT INTO etl.{quoted(table)} BY NAME SELECT * FROM "~rows"')
     finally:

@@ -10,6 +10,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
+from schemas.arrow import Streamed
 from schemas.errors import UsageError
 from schemas.reasons import Reason
 from schemas.records import VIEW_CHECK, Attempt
@@ -117,7 +118,7 @@ def settle(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt], l
     )
     passed = f"a.state = '{State.REPLAYED}'"
     kept = ", ".join(f"{quoted(c)} = CASE WHEN {passed} THEN q.{c} ELSE a.{c} END" for c in _ATTEMPT[3:])
-    connection.register("~attempts", frame.to_arrow())
+    connection.register("~attempts", Streamed(frame))
     try:
         connection.execute(
             f"UPDATE etl.quarantine q SET state = a.state, attempts = a.attempts, last_attempt_at = $now, {kept}, "

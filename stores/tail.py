@@ -119,13 +119,20 @@ class Tail:
         try:
             if len(entries) < 2 * KEPT and self.path.stat().st_size < 2 * _BYTES:
                 return
-            kept = [_ENCODER.encode(entry) + b"\n" for entry in entries[-KEPT:]]
-            while len(kept) > 1 and sum(map(len, kept)) > _BYTES:
-                kept = kept[(len(kept) + 1) // 2 :]
+        except OSError as error:
+            raise self._fault("written", error) from error
+        kept = entries[-KEPT:]
+        while len(kept) > 1 and sum(len(_ENCODER.encode(entry)) + 1 for entry in kept) > _BYTES:
+            kept = kept[(len(kept) + 1) // 2 :]
+        self.write(kept)
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Put these entries in place of all; atomic. Raises StorageError."""
+        try:
             fresh = self.path.with_name(self.path.name + ".new")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_TRUNC | os.O_CREAT, 0o600)
             try:
-                _write(descriptor, b"".join(kept))
+                _write(descriptor, b"".join(_ENCODER.encode(entry) + b"\n" for entry in entries))
             finally:
                 os.close(descriptor)
             fresh.replace(self.path)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandera.errors
-import pandera.polars as pa
 import polars as pl
 
 from schemas.dtypes import polars_dtype
@@ -15,6 +14,9 @@ from schemas.reasons import Reason, reason_of
 from schemas.table import INVALID, PRESENT, Table
 from transforms.decode.careful import Fault
 from transforms.normalise import FLAG_MARKS
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class _Plan:
     rank: dict[tuple[str, str], int]  # of a check, by what it blames and its name
 
     def one_by_one(self) -> pa.DataFrameSchema:
+        import pandera.polars as pa  # noqa: PLC0415 - most loads have no row to ask it about
+
         return pa.DataFrameSchema(
             {c: pa.Column(checks=own, nullable=True) for c, own in by_column(self.checks).items()}
         )
@@ -97,6 +101,8 @@ def _plan(table: Table, columns: tuple[str, ...], patch: bool) -> _Plan:
 
 def broken(schema: pa.DataFrameSchema, rows: pl.DataFrame) -> list[tuple[int, str, str]]:
     """Row, column and name of every check that fails; pandera's report also holds values, which stay here."""
+    import pandera.errors  # noqa: PLC0415 - see above
+
     try:
         schema.validate(rows, lazy=True)
     except pandera.errors.SchemaErrors as error:

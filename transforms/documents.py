@@ -17,6 +17,7 @@ import polars as pl
 from schemas.bookkeeping import SECTION_COLUMNS
 from schemas.notes import Note
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
+from schemas.suppression import PERSON
 from schemas.table import INVALID, NOTE
 from transforms.check import check
 from transforms.codes.coder import Coder
@@ -29,12 +30,14 @@ from transforms.decode.fhir import TypeBatch
 from transforms.decode.hl7v2.fhir_json import resource_lines
 from transforms.decode.lines import Lines, split_lines
 from transforms.findings import findings_frame, notes_frame
-from transforms.messages import MessageOptions
 from transforms.normalise import Meaning, normalise, notes_of
+from transforms.options import MessageOptions
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
+from transforms.suppress import is_theirs, theirs
 from transforms.times import hl7v2_times
+from transforms.unmention import without_mentions
 
 _BATCH = 2 * 1024 * 1024  # bytes of JSON that go through the projection at once
 _PLACES = 20  # refused places of one document that are kept, each with the whole document
@@ -57,21 +60,24 @@ def transform_documents(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, 
             work.kinds.append(UNKNOWN_TYPE)
             work.versions.append((None, None))
             meant = Fault(fault.reason, None, fault.reason.meaning)
+            result.add(number, UNKNOWN_TYPE, 1, 0)
             work.refuse(number, chunk.line + fault.line - 1, UNKNOWN_TYPE, meant, fault.reason, b"", result)
-            result.add(number, UNKNOWN_TYPE, 1, 1)
             continue
         work.kinds.append(draft.kind)
         work.versions.append((draft.told_at, draft.version))
         told += ((number, row) for row in reversed(draft.rows))
-        _keep(chunk, draft, result)
+        if draft.patient and tools.suppression is not None and tools.suppression.has(PERSON, draft.patient):
+            work.erased.add(number)
+        if number not in work.erased:
+            _keep(chunk, draft, result)
         del draft
     for some in _batches(told):
         lines = _lines(some)
         batches, refused = tools.decoder.decode(lines, views=False)
         for bad in refused:
             number, row = some[bad.row]
+            result.add(number, bad.resource_type, 1, 0)
             work.refuse(number, row.line, bad.resource_type, bad.fault, bad.fault.reason, row.data, result)
-            result.add(number, bad.resource_type, 1, 1)
         for batch in batches:
             _rows(work, some, lines, batch, result)
     _count_inputs(work, result)
@@ -89,6 +95,7 @@ class _Work:
     kinds: list[str] = field(default_factory=list)
     versions: list[tuple[str | None, str | None]] = field(default_factory=list)
     bad: dict[int, set[int]] = field(default_factory=dict)  # documents of which something was refused, with its lines
+    erased: set[int] = field(default_factory=set)  # documents about somebody who was erased
 
     def times(self, text: pl.Series, _: str = "") -> pl.DataFrame:
         """The times of texts that are a TS."""
@@ -97,10 +104,17 @@ class _Work:
     def refuse(
         self, number: int, line: int, kind: str, fault: Fault, check_name: str, row: bytes, result: ChunkResult
     ) -> None:
-        """A document goes to the quarantine, once for each of the first lines of it that are at fault; of one that is
-        too long to be kept, the ``row``.
+        """Something of a document is refused, and counted: it goes to the quarantine, once for each of the first lines
+        of it that are at fault (of one that is too long to be kept, the ``row``), unless it is about somebody who was
+        erased.
         """
-        chunk, places = self.chunks[number], self.bad.setdefault(number, set())
+        chunk = self.chunks[number]
+        if number in self.erased or is_theirs(self.tools.suppression, chunk.data):
+            self.erased.add(number)
+            result.add(number, kind, 0, 0, 1)
+            return
+        result.add(number, kind, 0, 1)
+        places = self.bad.setdefault(number, set())
         most = 1 if len(chunk.data) > _LARGE else _PLACES
         if line in places or len(places) >= most:
             return
@@ -157,24 +171,26 @@ def _rows(work: _Work, some: Sequence[tuple[int, Row]], lines: Lines, batch: Typ
     notes += [column for column in body if column.name.startswith(NOTE)]
     frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
     failures = check(frame.with_columns(flag), table, patch=True)
+    erased = theirs(tools.suppression, kind, table, frame)
+    work.erased |= {numbers[row] for row in erased.rows}
+    frame, failures = without_mentions(frame, table, erased.mentions), [f for f in failures if f.row not in erased.rows]
 
     def payload(row: int) -> bytes:
         return next(_fhir(work, kind, [some[rows[row]]]))
 
-    failed = {f.row for f in failures}
+    failed = {f.row for f in failures} | set(erased.rows)
     failures += sampled_failures(tools.sampler, batch.raw["id"], payload, kind, table, failed, result)
-    late = decide_late(tools.lateness, kind, own, {f.row for f in failures}, result)
+    late = decide_late(tools.lateness, kind, own, failed | {f.row for f in failures}, result)
     failures += late.refused
     for failure in failures:
         number, row = some[rows[failure.row]]
         work.refuse(number, row.line, kind, failure.fault, failure.check, row.data, result)
-        result.add(number, kind, 0, 1)
-    for late_row in late.discarded:
+    for late_row in (*late.discarded, *erased.rows):
         result.add(numbers[late_row], kind, 0, 0, 1)
     result.held.update(numbers[row] for row in late.held)
     for number in numbers:
         result.add(number, kind, 1, 0)
-    gone = [*(f.row for f in failures), *late.discarded]
+    gone = [*(f.row for f in failures), *late.discarded, *erased.rows]
     if notes:
         result.findings.append(notes_frame(kind, identity["id"], notes, gone))
     kept = accepted_rows(frame, gone)
@@ -269,11 +285,15 @@ def _keep(chunk: Chunk, draft: Draft, result: ChunkResult) -> None:
 
 
 def _count_inputs(work: _Work, result: ChunkResult) -> None:
-    """What became of each document, by type: applied, or quarantined when anything of it was refused."""
+    """What became of each document, by type: applied, quarantined when anything of it was refused, suppressed when
+    it is about somebody who was erased.
+    """
     for number, kind in enumerate(work.kinds):
         counts = result.inputs[number].setdefault(kind, Counts())
         counts.read += 1
         if number in work.bad:
             counts.quarantined += 1
+        elif number in work.erased:
+            counts.suppressed += 1
         else:
             counts.applied += 1

@@ -28,30 +28,15 @@ from transforms.decode.extract.rows import Rows, rows_of
 from transforms.decode.hl7v2.content import content_hashes
 from transforms.findings import notes_frame
 from transforms.normalise import Meaning, normalise, notes_of
+from transforms.options import ExtractOptions
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without
+from transforms.suppress import is_theirs, theirs
 from transforms.times import bracketed_times
+from transforms.unmention import without_mentions
 
 RECORD = "Record"  # the name under which lines of extracts are counted
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractOptions:
-    """How extracts are read. ``zone`` is that of local times which the mapping leaves open; ``fhir``: rows are also
-    wanted as FHIR JSON. ``versions`` are pairs of an entry's name and its number: at the same time rows of a changed
-    mapping are the newer.
-    """
-
-    mapping: Mapping
-    zone: str | None = None
-    fhir: bool = False
-    versions: tuple[tuple[str, int], ...] = ()
-
-    def version(self, entry: Entry) -> str | None:
-        """The version of the rows of an entry; None while its mapping is the first."""
-        number = dict(self.versions).get(entry.name, 1)
-        return str(number) if number > 1 else None
 
 
 def transform_extracts(
@@ -75,6 +60,7 @@ class _Made:
     own: pl.Series
     notes: list[pl.Series]
     failures: list[Failure]
+    erased: list[int]  # rows of people who were erased
 
 
 @dataclass(slots=True)
@@ -86,6 +72,7 @@ class _Chunk:
     as_of: datetime
     options: ExtractOptions
     told: set[int] = field(default_factory=set)  # records that are in the quarantine
+    erased: set[int] = field(default_factory=set)  # records about people who were erased
 
     def into(self, result: ChunkResult) -> None:
         """Add what the chunk gives to a result. A record that any entry refuses makes no row of any."""
@@ -95,13 +82,21 @@ class _Chunk:
         kind = _tables()[entries[0].table].resource_type if entries else UNKNOWN_TYPE
         bad: dict[int, str] = {}  # records that are refused, and the type that they are counted under
         for record, reason in fields.refused:
+            if is_theirs(self.tools.suppression, self._payload(fields, record), fields=True):
+                self.erased.add(record)
+                result.add(self.number, kind, 1, 0, 1)
+                continue
             bad[record] = kind
             self._refuse(fields, record, kind, Fault(reason, None, reason.meaning), reason, result)
         made = [self._made(entry, fields, result) for entry in entries]
         for one in made:
+            self.erased |= {fields.numbers[row] for row in one.erased}
+        for one in made:
             for failure in one.failures:
                 record = fields.numbers[failure.row]
-                if record not in bad:
+                if record in self.erased:  # no row of it goes anywhere
+                    one.erased += [failure.row] if failure.row not in one.erased else []
+                elif record not in bad:
                     bad[record] = one.table.resource_type
                     self._refuse(fields, record, bad[record], failure.fault, failure.check, result)
         for of in bad.values():
@@ -112,7 +107,8 @@ class _Chunk:
         counts = result.inputs[self.number].setdefault(RECORD, Counts())
         counts.read += len(fields.numbers) + len(fields.refused)
         counts.quarantined += len(bad)
-        counts.applied += len(fields.numbers) + len(fields.refused) - len(bad)
+        counts.suppressed += len(self.erased - bad.keys())
+        counts.applied += len(fields.numbers) + len(fields.refused) - len(self.erased | bad.keys())
 
     def _made(self, entry: Entry, fields: Fields, result: ChunkResult) -> _Made:
         """The rows of an entry: projected, normalised, identified and checked."""
@@ -136,9 +132,12 @@ class _Chunk:
         def payload(row: int) -> bytes:
             return next(fhir_rows(kind, _one(rows, row), ASSUMED.get(kind, {})))
 
-        failed = {f.row for f in failures}
+        erased = theirs(tools.suppression, kind, table, frame)
+        failed = {f.row for f in failures} | set(erased.rows)
         failures += sampled_failures(tools.sampler, rows.ids, payload, kind, table, failed, result)
-        return _Made(entry, table, rows, frame, own, notes, failures)
+        frame = without_mentions(frame, table, erased.mentions)
+        failures = [f for f in failures if f.row not in erased.rows]
+        return _Made(entry, table, rows, frame, own, notes, failures, erased.rows)
 
     def _identity(self, entry: Entry, rows: Rows) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
         """The identity columns, the times that rows brought with them, the flag of one that is none, and the notes.
@@ -163,7 +162,8 @@ class _Chunk:
 
     def _take(self, one: _Made, fields: Fields, refused: list[int], result: ChunkResult) -> None:
         """Take the rows of the records that no entry refuses."""
-        kind, left = one.table.resource_type, set(refused)
+        kind, left = one.table.resource_type, {*refused, *one.erased}
+        erased = [row for row in one.erased if row not in refused]
         late = decide_late(self.tools.lateness, kind, one.own, left, result)
         for failure in late.refused:
             left.add(failure.row)
@@ -172,7 +172,8 @@ class _Chunk:
         result.held.update([self.number] * len(late.held))
         if one.frame.height == len(refused):
             return
-        result.add(self.number, kind, one.frame.height - len(refused), len(late.refused), len(late.discarded))
+        suppressed = len(late.discarded) + len(erased)
+        result.add(self.number, kind, one.frame.height - len(refused), len(late.refused), suppressed)
         if one.notes:
             result.findings.append(notes_frame(kind, one.rows.ids, one.notes, gone))
         kept = accepted_rows(one.frame, gone)
@@ -186,15 +187,18 @@ class _Chunk:
             written = fhir_rows(kind, _some(one.rows, rows), ASSUMED.get(kind, {}))
             result.fhir.append((kind, b"".join(line + b"\n" for line in written)))
 
+    def _payload(self, fields: Fields, record: int) -> bytes:
+        """The line or lines of a record, as they came."""
+        begin, end = int(fields.records.starts[record]), int(fields.records.ends[record])
+        return self.chunk.data[begin:end].removesuffix(b"\n").removesuffix(b"\r")
+
     def _refuse(
         self, fields: Fields, record: int, kind: str, fault: Fault, check_name: str, result: ChunkResult
     ) -> None:
         if record in self.told:
             return
         self.told.add(record)
-        chunk, records = self.chunk, fields.records
-        payload = chunk.data[int(records.starts[record]) : int(records.ends[record])]
-        payload = payload.removesuffix(b"\n").removesuffix(b"\r")
+        chunk, records, payload = self.chunk, fields.records, self._payload(fields, record)
         result.rejections.append(
             Rejection(
                 uri=chunk.uri,

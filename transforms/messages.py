@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
 
 from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE, Chunk, Counts, Finding, Rejection
-from schemas.routes import Routes
+from schemas.suppression import PERSON
 from schemas.table import INVALID, NOTE
 from transforms.alike import Alike
 from transforms.check import check
@@ -31,33 +31,17 @@ from transforms.decode.hl7v2.segments import Segments, segments_of
 from transforms.elements import columns_of_elements
 from transforms.findings import findings_frame, notes_frame
 from transforms.normalise import Meaning, notes_of
+from transforms.options import MessageOptions
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, narrow, sampled_failures, without, without_repeats
+from transforms.suppress import is_theirs, theirs
 from transforms.times import hl7v2_times
+from transforms.unmention import without_mentions
 
 _INSTANT = pl.Datetime("us", "UTC")
 _JSON = ("extension", "modifier_extension")  # columns of JSON that are made of structs
 CLEARED = "~cleared"  # column of patches: the elements that the sender cleared
-
-
-@dataclass(frozen=True, slots=True)
-class MessageOptions:
-    """How messages are read that do not say it themselves: codec of their texts, IANA zone of their times. ``fhir``:
-    rows are also wanted as FHIR JSON. ``routes`` says what becomes of each message; then only those of ``source`` are
-    taken (None: all).
-    """
-
-    charset: str | None = None
-    zone: str | None = None
-    fhir: bool = False
-    routes: Routes | None = None
-    source: str | None = None
-
-    @property
-    def takes_rubbish(self) -> bool:
-        """False when bytes that are no message are another source's: that of the load."""
-        return self.routes is None or self.source in (None, self.routes.source)
 
 
 def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, options: MessageOptions) -> ChunkResult:
@@ -67,7 +51,7 @@ def transform_messages(chunks: Sequence[Chunk], tools: Tools, as_of: datetime, o
     work = _Work(messages, chunks, as_of, tools, options)
     for number, fault in messages.refused.items():
         work.refuse(number, 1, UNKNOWN_TYPE, fault, fault.reason, result)
-        result.add(work.chunk_of(number), UNKNOWN_TYPE, 1, 1)
+        result.add(work.chunk_of(number), UNKNOWN_TYPE, 1, 0)
     for alike, (places, texts) in messages.texts.items():
         segments = segments_of(texts, places, alike.separators, alike.zone)
         made = [] if alike.kept else made_of(segments)
@@ -104,6 +88,8 @@ class _Work:
         self.tools = tools
         self.options = options
         self.bad: set[int] = set()  # messages of which something was refused
+        self.erased: set[int] = set()  # messages about somebody who was erased
+        self.patients: dict[int, str] = {}  # by message the id of its first patient's row
         self._places: set[tuple[int, int]] = set()
         self._seen = [chunk.seen for chunk in chunks]
 
@@ -118,6 +104,12 @@ class _Work:
         times = pl.Series([seen or self.as_of for seen in self._seen], dtype=_INSTANT)
         return times.gather(self.messages.chunk.gather(numbers))
 
+    def is_erased(self, number: int) -> bool:
+        """True for a message about somebody who was erased, though nothing could be made of it."""
+        if number not in self.erased and is_theirs(self.tools.suppression, self.messages.message(number).payload):
+            self.erased.add(number)
+        return number in self.erased
+
     def by_chunk(self, numbers: pl.Series) -> list[tuple[int, int]]:
         """How many rows each chunk has."""
         if len(self.uris) == 1:
@@ -125,7 +117,13 @@ class _Work:
         return Counter(self.messages.chunk.gather(numbers).to_list()).items()  # type: ignore[return-value]
 
     def refuse(self, number: int, ordinal: int, kind: str, fault: Fault, check_name: str, result: ChunkResult) -> None:
-        """A message goes to the quarantine, once for each of its segments that is at fault."""
+        """Something of a message is refused, and counted: it goes to the quarantine, once for each of its segments that
+        is at fault, unless it is about somebody who was erased.
+        """
+        if self.is_erased(number):
+            result.add(self.chunk_of(number), kind, 0, 0, 1)
+            return
+        result.add(self.chunk_of(number), kind, 0, 1)
         self.bad.add(number)
         if (number, ordinal) in self._places:
             return
@@ -168,24 +166,28 @@ def _rows(work: _Work, made: Made, zone: str | None, result: ChunkResult) -> Non
     frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
     failures = check(frame.with_columns(flag), table, patch=True)
     messages, ordinals = made.frame["message"], made.frame["ordinal"]
+    if kind == PERSON:
+        for number, patient in zip(messages.to_list(), identity["id"].to_list(), strict=True):
+            work.patients.setdefault(number, patient)
+    erased = theirs(tools.suppression, kind, table, frame)
+    work.erased |= {messages[row] for row in erased.rows}
+    frame, failures = without_mentions(frame, table, erased.mentions), [f for f in failures if f.row not in erased.rows]
 
     def payload(row: int) -> bytes:
         return next(fhir_lines(replace(made, frame=made.frame[row : row + 1]), zone))
 
-    failed = {f.row for f in failures}
+    failed = {f.row for f in failures} | set(erased.rows)
     failures += sampled_failures(tools.sampler, identity["id"], payload, kind, table, failed, result)
-    late = decide_late(tools.lateness, kind, own, {f.row for f in failures}, result)
+    late = decide_late(tools.lateness, kind, own, failed | {f.row for f in failures}, result)
     failures += late.refused
     for failure in failures:
-        number = messages[failure.row]
-        work.refuse(number, ordinals[failure.row], kind, failure.fault, failure.check, result)
-        result.add(work.chunk_of(number), kind, 0, 1)
-    for row in late.discarded:
+        work.refuse(messages[failure.row], ordinals[failure.row], kind, failure.fault, failure.check, result)
+    for row in (*late.discarded, *erased.rows):
         result.add(work.chunk_of(messages[row]), kind, 0, 0, 1)
     result.held.update(work.chunk_of(messages[row]) for row in late.held)
     for chunk, read in work.by_chunk(messages):
         result.add(chunk, kind, read, 0)
-    gone = [*(f.row for f in failures), *late.discarded]
+    gone = [*(f.row for f in failures), *late.discarded, *erased.rows]
     if notes:
         result.findings.append(notes_frame(kind, identity["id"], notes, gone))
     if made.frame["cleared"].null_count() < made.frame.height:
@@ -247,6 +249,8 @@ def _keep_segments(work: _Work, segments: Segments, told: Collection[int], resul
     if not kept:
         return
     rows = pl.concat(kept).join(segments.messages, on="message", how="left")
+    if work.tools.suppression is not None:
+        rows = rows.filter(~pl.col("message").is_in([n for n in rows["message"].unique() if work.is_erased(n)]))
     places = rows["message"].to_list()
     messages = {number: work.messages.message(number) for number in dict.fromkeys(places)}
     result.segments.append(
@@ -260,6 +264,7 @@ def _keep_segments(work: _Work, segments: Segments, told: Collection[int], resul
             pl.col("segment"),
             pl.col("text"),
             pl.col("unread"),
+            pl.Series("patient_id", [work.patients.get(n) for n in places], dtype=pl.String),
         )
     )
 
@@ -300,9 +305,15 @@ def _tell_of_charsets(work: _Work, segments: Segments, result: ChunkResult) -> N
 
 
 def _count_inputs(work: _Work, result: ChunkResult) -> None:
-    """What became of each message, by type: applied, or quarantined when anything of it was refused."""
-    bad = pl.repeat(0, len(work.messages.types), dtype=pl.UInt32, eager=True).scatter(sorted(work.bad), 1)
-    kinds = pl.DataFrame([work.messages.chunk.alias("chunk"), work.messages.types.alias("type"), bad.alias("bad")])
-    counts = kinds.group_by("chunk", "type", maintain_order=True).agg(pl.len(), pl.col("bad").sum())
-    for chunk, kind, read, refused in counts.iter_rows():
-        result.inputs[chunk][kind] = Counts(read, applied=read - refused, quarantined=refused)
+    """What became of each message, by type: applied, quarantined when anything of it was refused, suppressed when any
+    of it was an erased person's.
+    """
+    none = pl.repeat(0, len(work.messages.types), dtype=pl.UInt32, eager=True)
+    bad, gone = none.scatter(sorted(work.bad), 1), none.scatter(sorted(work.erased - work.bad), 1)
+    kinds = pl.DataFrame(
+        [work.messages.chunk.alias("chunk"), work.messages.types.alias("type"), bad.alias("bad"), gone.alias("gone")]
+    )
+    counts = kinds.group_by("chunk", "type", maintain_order=True).agg(pl.len(), pl.col("bad", "gone").sum())
+    for chunk, kind, read, refused, dropped in counts.iter_rows():
+        applied = read - refused - dropped
+        result.inputs[chunk][kind] = Counts(read, applied=applied, quarantined=refused, suppressed=dropped)

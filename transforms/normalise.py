@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 import pyarrow as pa
 
+from schemas.arrow import series_of
 from schemas.choice import MANY_MARK
 from schemas.systems import LOINC
 from schemas.table import INVALID, LITERAL_MARK, NOTE, NUMBER_MARK, PRESENT, Element, Kind
@@ -131,17 +132,14 @@ def _digits(raw: pl.DataFrame, name: str) -> pl.Series:
 def _items(lists: pl.Series, element: Element, meant: Meaning) -> tuple[list[pl.Series], list[pl.Series]]:
     """Open a list of structs, normalise its items as one frame and close it again, with the flags of its items."""
     name = element.columns[0].name
-    array = lists.to_arrow(compat_level=pl.CompatLevel.oldest())
-    inner = pl.from_arrow(array.flatten())
-    assert isinstance(inner, pl.Series)
+    inner = lists.explode(empty_as_null=False, keep_nulls=False)
     done = normalise(inner.struct.unnest(), element.children, meant.inside(name, _parents(lists)))
     flags = [c for c in done.columns if c.startswith((*FLAG_MARKS, NOTE))]
     if len(flags) == done.width:
         return [], []  # items that hold nothing a column is made of
     struct = done.drop(flags).to_struct(name)
-    closed = pa.LargeListArray.from_arrays(_offsets(lists), struct.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    made = pl.from_arrow(closed)
-    assert isinstance(made, pl.Series)
+    closed = pa.LargeListArray.from_arrays(_offsets(lists), struct.to_arrow(compat_level=pl.CompatLevel.newest()))
+    made = series_of(closed)
     bad = [f for f in flags if not f.startswith(PRESENT) and done[f].any()]
     return [made.alias(name)], [_lifted(lists, done[flag], f"{flag[0]}{name}.{flag[1:]}") for flag in bad]
 

@@ -16,7 +16,8 @@ import polars as pl
 from schemas.lateness import Lateness
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
-from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, OversizedLine, Rejection
+from schemas.records import UNKNOWN_TYPE, VIEW_CHECK, Chunk, Counts, OversizedLine, Rejection
+from schemas.suppression import Suppression
 from schemas.table import INVALID, NOTE, TIMELESS
 from transforms.check import Failure, check
 from transforms.codes.coder import Coder
@@ -33,12 +34,15 @@ from transforms.result import ChunkResult
 from transforms.rows import accepted_rows, count_codes, decide_late, sampled_failures, without
 from transforms.rows import joined as joined_rows
 from transforms.sample import Sampler, Sampling
+from transforms.suppress import is_theirs, theirs
 from transforms.times import fhir_times
 from transforms.tombstones import take_deletes
 from transforms.units.harmonise import Harmoniser
+from transforms.unmention import without_mentions
 from transforms.views.fill import ROW_NUMBER
 
 RESOURCE_TABLE = "resource"
+_INSTANT = pl.Datetime("us", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Tools:
     lateness: Lateness = field(default_factory=Lateness)
     frames: FrameReader = field(default_factory=FrameReader)
     targets: Targets | None = None
+    suppression: Suppression | None = None  # who was erased and must not come back
 
 
 def transform(chunk: Chunk, tools: Tools, as_of: datetime) -> ChunkResult:
@@ -63,19 +68,24 @@ def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -
     opened = [resources_of(chunk) for chunk in chunks]
     firsts = [0, *itertools.accumulate(one.lines.frame.height for one in opened)]
     lines = joined([one.lines for one in opened])
-    work = _Work([c.uri for c in chunks], firsts[:-1], lines, as_of, tools)
+    work = _Work(
+        [c.uri for c in chunks], firsts[:-1], lines, as_of, tools, _seen(chunks, [one.lines for one in opened])
+    )
     result = ChunkResult(parts=[{} for _ in chunks])
     unwrapped = [
         replace(bad, row=bad.row + first) for one, first in zip(opened, firsts, strict=False) for bad in one.refused
     ]
     batches, refused = tools.decoder.decode(work.lines, {bad.row for bad in unwrapped})
     for bad in (*unwrapped, *refused):
+        if is_theirs(tools.suppression, work.lines.payload(bad.row)):
+            result.add(work.chunk_of(bad.row), bad.resource_type, 1, 0, 1)
+            continue
         result.rejections.append(_rejection(work, bad.row, bad.resource_type, bad.fault, bad.fault.reason))
         result.add(work.chunk_of(bad.row), bad.resource_type, 1, 1)
     for batch in batches:
         _batch(work, batch, result)
     if any(one.deletes for one in opened):
-        take_deletes([one.deletes for one in opened], work.uris, as_of, tools.lateness, result)
+        take_deletes([one.deletes for one in opened], work.uris, as_of, tools.lateness, result, tools.suppression)
     return result
 
 
@@ -88,6 +98,7 @@ class _Work:
     lines: Lines
     as_of: datetime
     tools: Tools
+    seen: pl.Series | None = None  # when each row's line came (Datetime in UTC); None: all at ``as_of``
 
     def chunk_of(self, row: int) -> int:
         """The chunk that a row came from."""
@@ -97,9 +108,22 @@ class _Work:
         """How many of these rows came from each chunk."""
         if len(self.firsts) == 1:
             return [len(rows)]
-        bounds = [rows.search_sorted(first, side="left") for first in self.firsts[1:]]
-        edges = [0, *bounds, len(rows)]
+        bounds = rows.search_sorted(pl.Series(self.firsts[1:], dtype=rows.dtype), side="left")
+        edges = [0, *bounds.to_list(), len(rows)]
         return [after - before for before, after in itertools.pairwise(edges)]
+
+
+def _seen(chunks: Sequence[Chunk], lines: Sequence[Lines]) -> pl.Series | None:
+    """When each resource's line came; None where no chunk tells."""
+    if not any(chunk.seen_lines for chunk in chunks):
+        return None
+    times = [
+        pl.Series(chunk.seen_lines, dtype=_INSTANT).gather(own.frame["line"] - chunk.line)
+        if chunk.seen_lines
+        else pl.repeat(None, own.frame.height, dtype=_INSTANT, eager=True)
+        for chunk, own in zip(chunks, lines, strict=True)
+    ]
+    return pl.concat(times)
 
 
 def refuse_oversized(line: OversizedLine) -> ChunkResult:
@@ -125,8 +149,15 @@ def refuse_oversized(line: OversizedLine) -> ChunkResult:
     return result
 
 
+def suppress_line(*, message: bool = False) -> ChunkResult:
+    """One line, or HL7 v2 message, about somebody who was erased, of which nothing is kept."""
+    result = ChunkResult(parts=[{}], inputs=[{UNKNOWN_TYPE: Counts(1, suppressed=1)}] if message else [])
+    result.add(0, UNKNOWN_TYPE, 1, 0, 1)
+    return result
+
+
 def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
-    identity, own, flag, notes = _identity(work.lines, batch, work.as_of)
+    identity, own, flag, notes = _identity(work, batch)
     if batch.table is None:
         frame, failures = _whole(work.lines, batch, identity, flag)
         name = RESOURCE_TABLE
@@ -139,35 +170,42 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
         frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
         failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name
+    erased = theirs(work.tools.suppression, batch.resource_type, batch.table, frame)
+    frame, left = without_mentions(frame, batch.table, erased.mentions), {f.row for f in failures} | set(erased.rows)
+    failures = [f for f in failures if f.row not in erased.rows]
     failures += sampled_failures(
         work.tools.sampler,
         batch.raw["id"],
         lambda row: work.lines.payload(batch.rows[row]),
         batch.resource_type,
         batch.table,
-        {f.row for f in failures},
+        left,
         result,
     )
-    late = decide_late(work.tools.lateness, batch.resource_type, own, {f.row for f in failures}, result)
+    late = decide_late(work.tools.lateness, batch.resource_type, own, left | {f.row for f in failures}, result)
     failures += late.refused
     for failure in failures:
         row = batch.rows[failure.row]
+        if is_theirs(work.tools.suppression, work.lines.payload(row)):
+            result.add(work.chunk_of(row), batch.resource_type, 0, 0, 1)
+            continue
         result.rejections.append(_rejection(work, row, batch.resource_type, failure.fault, failure.check))
         result.add(work.chunk_of(row), batch.resource_type, 0, 1)
-    for late_row in late.discarded:
-        result.add(work.chunk_of(batch.rows[late_row]), batch.resource_type, 0, 0, 1)
+    for dropped in (*late.discarded, *erased.rows):
+        result.add(work.chunk_of(batch.rows[dropped]), batch.resource_type, 0, 0, 1)
     result.held.update(work.chunk_of(batch.rows[row]) for row in late.held)
     for number, read in enumerate(work.rows_by_chunk(batch.rows)):
         if read:
             result.add(number, batch.resource_type, read, 0)
-    gone = [*(f.row for f in failures), *late.discarded]
+    gone = [*(f.row for f in failures), *late.discarded, *erased.rows]
     if notes:
         result.findings.append(notes_frame(batch.resource_type, identity["id"], notes, gone))
     accepted = accepted_rows(frame, gone)
     if accepted.height:
         result.saw(batch.resource_type, without(own, gone))
         result.tables[name] = joined_rows(result.tables.get(name), accepted)
-    _views(work, batch, identity, {batch.rows[row] for row in gone}, result)
+    # What a view makes of a row is made of the resource as it came, with whom it mentions.
+    _views(work, batch, identity, {batch.rows[row] for row in (*gone, *erased.mentions)}, result)
 
 
 def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int], result: ChunkResult) -> None:
@@ -186,20 +224,21 @@ def _views(work: _Work, batch: TypeBatch, identity: pl.DataFrame, gone: set[int]
             result.views[filled.name] = made
 
 
-def _identity(
-    lines: Lines, batch: TypeBatch, as_of: datetime
-) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
+def _identity(work: _Work, batch: TypeBatch) -> tuple[pl.DataFrame, pl.Series, pl.Series, list[pl.Series]]:
     """The identity columns of a batch, the times among them that rows brought with them, the flag of a
     `meta.lastUpdated` that is no instant, and the notes on it.
     """
     times = fhir_times(batch.raw["last_updated"], "instant")
+    updated = times["at"]
+    if work.seen is not None:
+        updated = pl.select(pl.coalesce(updated, work.seen.gather(batch.rows))).to_series()
     frame = pl.DataFrame(
         [
             batch.raw["id"],
             batch.raw["version_id"],
-            times["at"].fill_null(as_of).alias("last_updated"),
+            updated.fill_null(work.as_of).alias("last_updated"),
             times["nanos"].fill_null(0).alias("last_updated_nanos"),
-            lines.frame["content_hash"].gather(batch.rows),
+            work.lines.frame["content_hash"].gather(batch.rows),
         ]
     )
     timeless = frame["version_id"].is_not_null() & times["at"].is_null()

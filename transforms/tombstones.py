@@ -12,6 +12,7 @@ import polars as pl
 from schemas.lateness import Lateness, LatePolicy
 from schemas.reasons import Reason
 from schemas.records import Rejection
+from schemas.suppression import Suppression
 from transforms.decode.careful import Fault
 from transforms.decode.deletes import Delete
 from transforms.late import LATE, late_rows
@@ -33,11 +34,24 @@ class _Tombstones:
 
 
 def take_deletes(
-    opened: Sequence[Sequence[Delete]], uris: Sequence[str], as_of: datetime, lateness: Lateness, result: ChunkResult
+    opened: Sequence[Sequence[Delete]],
+    uris: Sequence[str],
+    as_of: datetime,
+    lateness: Lateness,
+    result: ChunkResult,
+    suppression: Suppression | None = None,
 ) -> None:
-    """The deletes of each chunk into the result: as rows of ``etl.tombstone``, or refused."""
-    deletes = [delete for of_chunk in opened for delete in of_chunk]
-    chunk_of = [number for number, of_chunk in enumerate(opened) for _ in of_chunk]
+    """The deletes of each chunk into the result: as rows of ``etl.tombstone``, or refused. Of people who were erased
+    there is nothing to delete: those are suppressed.
+    """
+    deletes, chunk_of = [], []
+    for number, of_chunk in enumerate(opened):
+        for delete in of_chunk:
+            if suppression is not None and delete.id and suppression.has(delete.resource_type, delete.id):
+                result.add(number, delete.resource_type, 1, 0, 1)
+                continue
+            deletes.append(delete)
+            chunk_of.append(number)
     made = _tombstones(deletes, as_of)
     faults, policy = dict(made.faults), lateness.policy
     kept = made.frame.with_columns(made.own.alias("~own")).with_row_index("~index")

@@ -119,7 +119,7 @@ def consume(
     )
 
     def ready(place: str) -> None:
-        typer.echo(f"clinmart: consuming {place} into {mart}", err=True)
+        typer.echo(f"clinmart: consuming {place} into {mart}", err=as_json)
 
     with draining(grace) as drain:
         try:

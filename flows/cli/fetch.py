@@ -56,9 +56,10 @@ def fetch(
     from flows.drain import draining
     from flows.export_settings import Credentials, ExportSettings, level_named
     from flows.fetch import DrainedError, run_fetch
-    from flows.keyring import keys_of, keys_told
+    from flows.keyring import keys_told
     from flows.load_far import shortfall
     from sources.objects.address import is_object
+    from stores.keys import open_keys
 
     far_out = is_object(out)
     if far_out != (landing is not None):
@@ -86,7 +87,7 @@ def fetch(
         counts=not ignore_counts,
     )
     began = time.monotonic()
-    signing = keys_of(folder, create=True) if keys_told() else None
+    signing = open_keys(keys_told(), folder, create=True) if keys_told() else None
     with draining(10.0) as drain:
         try:
             fetched = run_fetch(settings, folder, far.saying(quiet=as_json), drain, keys=signing)

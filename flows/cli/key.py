@@ -28,9 +28,10 @@ app = typer.Typer(help="The keys of a mart: make, list, rotate, destroy.", no_ar
 @audits("key.init")
 def init(mart: MartOption, as_json: JsonOption = False) -> None:
     """Make a keyring with a key for each purpose; one that is there stays as it is."""
-    from flows.keyring import keys_of
+    from flows.keyring import keys_told
+    from stores.keys import open_keys
 
-    _print(keys_of(mart, create=True), as_json)
+    _print(open_keys(keys_told(), mart, create=True), as_json)
 
 
 @app.command("list")

@@ -37,6 +37,8 @@ def status(mart: MartOption, as_json: JsonOption = False) -> None:
     print_rows("last loads", [_short(load) for load in found["loads"]])
     if found["listeners"]:
         print_rows("listeners", found["listeners"])
+    if found["erasures"]:
+        print_rows("erasures (pending: run clinmart erase again)", found["erasures"])
     if found["consumers"]:
         print_rows("consumers", found["consumers"])
     print_rows("quarantine", found["quarantine"])
@@ -72,6 +74,7 @@ def publish(
     from sources.objects.address import ObjectAddress, is_object
     from stores.keys import Purpose
     from stores.publish import publish_parquet
+    from stores.published_to import note_published
 
     at = mart_at(mart)
     at.must_exist()
@@ -86,6 +89,7 @@ def publish(
             rows = publish_objects(connection, folder, all_tables(), key, mart)
         else:
             rows = publish_parquet(connection, Path(folder), all_tables(), key, mart)
+    note_published(mart, folder if far else str(Path(folder).absolute()))
     if as_json:
         typer.echo(json.dumps({"folder": folder, "tables": rows}))
     else:

@@ -114,7 +114,7 @@ def _event(
 ) -> RunEvent:
     engine = ProcessingEngineRunFacet(version("clinmart"), "clinmart", version("openlineage-python"))
     known = JobTypeJobFacet(
-        processingType="STREAMING" if run.kind == "listen" else "BATCH",
+        processingType="STREAMING" if run.kind in ("listen", "consume") else "BATCH",
         integration="CLINMART",
         jobType=run.kind.upper(),
     )

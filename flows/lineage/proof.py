@@ -13,9 +13,11 @@ from pathlib import Path
 
 import duckdb
 
+from flows.settings import object_access
 from schemas.errors import ClinmartError
 from schemas.records import Chunk, ChunkKind, Partition
 from sources.files import FileSource
+from sources.objects.address import is_object
 from transforms.decode.unwrap import resources_of
 
 _OPENED = (ChunkKind.RESOURCE, ChunkKind.ENTRY)  # whose rows have the hash of bytes that stand in the file
@@ -58,7 +60,7 @@ def received(
 def find_lines(pieces: Sequence[Received], ident: str, content_hash: bytes) -> Iterator[Found]:
     """The lines of these pieces that have the hash, as far as their files are still there and can be read."""
     for piece in pieces:
-        if Path(piece.uri).is_file():
+        if is_object(piece.uri) or Path(piece.uri).is_file():
             try:
                 yield from asyncio.run(_in(piece, ident.encode(), content_hash))
             except ClinmartError:  # a file that changed or was damaged since proves nothing
@@ -66,7 +68,7 @@ def find_lines(pieces: Sequence[Received], ident: str, content_hash: bytes) -> I
 
 
 async def _in(piece: Received, ident: bytes, content_hash: bytes) -> list[Found]:
-    source = FileSource([piece.uri])
+    source = FileSource([piece.uri], objects=object_access)
     partitions = [p for p in source.partitions() if p.start == piece.start]
     found: list[Found] = []
     for partition in partitions or [Partition(piece.uri, size=piece.size)]:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.mapping.dialect import Dialect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FEED, _RETURN = 10, 13
 _MOST = 1 << 62

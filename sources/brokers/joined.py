@@ -25,7 +25,7 @@ class Payload:
 
     data: bytes
     uri: str
-    seen: datetime | None = None
+    seen: datetime
 
 
 @dataclass(slots=True)
@@ -33,7 +33,6 @@ class Joined:
     """Messages as chunks.
 
     ``lines``    all FHIR, one chunk in which every line is a resource or a whole Bundle; None without any
-    ``seen``     of each of these lines when its message was
     ``firsts``   of each message the number of its first line there
     ``hl7``      chunks of HL7 v2 messages
     ``records``  what is too long, or is no record
@@ -41,7 +40,6 @@ class Joined:
     """
 
     lines: Chunk | None = None
-    seen: list[datetime | None] = field(default_factory=list)
     firsts: dict[int, int] = field(default_factory=dict)
     hl7: list[Chunk] = field(default_factory=list)
     records: list[OversizedLine] = field(default_factory=list)
@@ -74,7 +72,7 @@ def join_messages(payloads: Sequence[Payload], limits: ReadLimits, numbers: Sequ
     A message is a FHIR resource or Bundle in JSON, NDJSON of them, or HL7 v2: one message, several one after another,
     or a batch. JSON over several lines is brought onto one, as it is of a file.
     """
-    joined, parts, offsets = Joined(), list[bytes](), list[int]()
+    joined, parts, offsets, seen = Joined(), list[bytes](), list[int](), list[datetime]()
     for number, payload in zip(numbers or range(len(payloads)), payloads, strict=True):
         base, data = number << _SHIFT, payload.data
         if data[:1] == b"{" and b"\n" not in data and len(data) <= limits.line_bytes:
@@ -86,10 +84,10 @@ def join_messages(payloads: Sequence[Payload], limits: ReadLimits, numbers: Sequ
         for text, offset in pieces:
             parts.append(text)
             offsets.append(offset)
-            joined.seen.append(payload.seen)
+            seen.append(payload.seen)
     if parts:
         parts.append(b"")
-        joined.lines = Chunk("", 0, 1, b"\n".join(parts), offsets=tuple(offsets))
+        joined.lines = Chunk("", 0, 1, b"\n".join(parts), offsets=tuple(offsets), seen_lines=tuple(seen))
     return joined
 
 

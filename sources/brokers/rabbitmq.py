@@ -61,8 +61,10 @@ class RabbitBroker:
         self._was_open = False
         self._came: deque[Delivery] = deque()
         self._held = 0  # bytes received and not settled
+        self._rejected: set[int] = set()  # tags of the batch that is being settled
         self._ready = asyncio.Event()
         self._tag: str | None = None  # of our consumer, while it takes messages
+        self._consumers: Mapping[str, object] = {}  # those that the channel knows, by tag
         self._stopping: asyncio.Task[None] | None = None
         self._paused = False
 
@@ -71,6 +73,7 @@ class RabbitBroker:
         await self._drop()
         self._epoch += 1
         self._came.clear()
+        self._rejected.clear()
         self._held, self._tag = 0, None
         try:
             host, port = self._address.hosts[0]
@@ -98,24 +101,24 @@ class RabbitBroker:
             raise self._failed("refuses name, password or right") from None
         except ChannelLockedResource:
             raise PassingError(f"{self._address}: the queue is used by another alone") from None
-        except ssl.SSLCertVerificationError:
-            raise UsageError(f"{self._address}: its certificate is not trusted: see --tls-ca") from None
         except _LOST as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):  # all that the library leaves of it
+                raise self._failed("has a certificate that is not trusted, see --tls-ca") from None
             raise self._gone(error) from None
         self._was_open = True
 
     async def receive(self, most: int, seconds: float) -> Sequence[Delivery]:
         """See :class:`Broker`."""
+        self._must_be_open()
+        if self._tag is None and not self._paused and self._held < self._limits.bytes // 2:
+            await self._take_up()
         if not self._came:
-            self._must_be_open()
             self._ready.clear()
             try:
                 await asyncio.wait_for(self._ready.wait(), seconds)
             except TimeoutError:
                 return ()
-        self._must_be_open()
-        if self._tag is None and not self._paused and self._held < self._limits.bytes // 2:
-            await self._take_up()
+            self._must_be_open()
         return [self._came.popleft() for _ in range(min(most, len(self._came)))]
 
     def held(self, delivery: Delivery) -> bool:
@@ -126,14 +129,15 @@ class RabbitBroker:
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
         """See :class:`Broker`. One acknowledgment for all up to the last: deliveries are settled in order."""
         held = [delivery for delivery in deliveries if self.held(delivery)]
-        if not held:
-            return 0
-        _, tag = _token(held[-1])
-        try:
-            underlay = await self._channel.get_underlay_channel()
-            await underlay.basic_ack(tag, multiple=True)
-        except _LOST as error:
-            raise self._gone(error) from None
+        # One that was rejected is settled: to acknowledge it too is an error that closes the channel.
+        tags = [tag for _, tag in map(_token, held) if tag not in self._rejected]
+        self._rejected.clear()
+        if tags:
+            try:
+                underlay = await self._channel.get_underlay_channel()
+                await underlay.basic_ack(tags[-1], multiple=True)
+            except _LOST as error:
+                raise self._gone(error) from None
         self._held -= sum(len(delivery.data) for delivery in held)
         return len(held)
 
@@ -146,6 +150,7 @@ class RabbitBroker:
             underlay = await self._channel.get_underlay_channel()
             if self._dead is None:
                 await underlay.basic_reject(tag, requeue=False)
+                self._rejected.add(tag)
                 return True
             headers: HeadersType = {"clinmart-reason": reason, "clinmart-place": delivery.place.uri}
             message = aio_pika.Message(delivery.data, headers=headers, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
@@ -205,6 +210,7 @@ class RabbitBroker:
         # time in which one is received.
         underlay = await self._channel.get_underlay_channel()
         self._tag = (await underlay.basic_consume(self._place.name, self._on_message)).consumer_tag
+        self._consumers = underlay.consumers  # type: ignore[attr-defined] # its abstract class does not tell it
 
     async def _take_up(self) -> None:
         self._must_be_open()
@@ -229,6 +235,9 @@ class RabbitBroker:
     def _must_be_open(self) -> None:
         if self._is_closed():
             raise PassingError(f"{self._address}: the connection was closed")
+        if self._tag is not None and self._tag not in self._consumers:
+            # The queue was deleted, or its node left: the broker sends nothing more, and the connection lives on.
+            raise PassingError(f"{self._address}: the broker has ended our consumption")
 
     def _failed(self, what: str) -> Exception:
         """A fault of what was asked, unless it was right before: a broker that starts does not know all at once."""

@@ -14,11 +14,12 @@ from sources.bulk_export.answer import Listed, Listing
 from sources.bulk_export.download import Download, ExpiredError
 from sources.bulk_export.job import Job, own_folder, read_job, write_job, write_safely
 from sources.bulk_export.landed import Landed
-from sources.bulk_export.landing import SUMS_NAME, write_landing
+from sources.bulk_export.landing import write_landing
 from sources.bulk_export.poll import GoneError, Pages, forget, kick_off, listing_of, wait_for_pages
 from sources.bulk_export.request import ExportRequest
 from sources.bulk_export.seals import Seals
 from sources.http import Caller, RefusedError
+from sources.manifest import SUMS_NAME
 from sources.pace import Deadline
 
 _SERVER_ERROR = 500

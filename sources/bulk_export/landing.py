@@ -10,9 +10,7 @@ from typing import Any
 from sources.bulk_export.answer import Listing
 from sources.bulk_export.job import write_safely
 from sources.bulk_export.landed import Landed
-from sources.manifest import MANIFEST_NAME
-
-SUMS_NAME = "SHA256SUMS"
+from sources.manifest import MANIFEST_NAME, SUMS_NAME
 
 
 def write_landing(folder: Path, listing: Listing, landed: Iterable[Landed], asked: dict[str, str | None]) -> Path:

@@ -6,16 +6,18 @@ So rows of Parquet and of CSV take the same way, are refused for the same reason
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.errors import IntegrityError
 from schemas.mapping.dialect import Dialect
 from schemas.records import Chunk, ChunkKind
 from sources.lines import Piece
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _MAGIC = b"PAR1"  # the first and the last four bytes
 _ROWS = 65_536
@@ -52,6 +54,8 @@ def parquet_names(raw: BinaryIO, uri: str) -> tuple[str, ...]:
 
 
 def _opened(raw: BinaryIO, uri: str) -> pq.ParquetFile:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - loads of other files need not wait for it
+
     try:
         return pq.ParquetFile(raw)
     except (pa.ArrowException, OSError) as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from schemas.errors import TryAgainError, UsageError
 from sources.objects.access import ObjectAccess
 from sources.objects.address import ObjectAddress
-from sources.objects.credentials import aws_provider, azure_must_be_known, google_must_be_known
+from sources.objects.credentials import aws_profile, azure_must_be_known, google_must_be_known
 from sources.objects.faults import changed, fault
 from sources.objects.loop import begin
 from sources.pace import Deadline, Pace, PassingError
@@ -144,10 +144,7 @@ def connected(address: ObjectAddress, access: ObjectAccess, retry: RetryConfig) 
     options = _client(address.scheme, access)
     try:
         if address.scheme == "s3":
-            provider = aws_provider(access)
-            # with a key that its own environment holds obstore wants no provider
-            more: dict[str, Any] = {} if provider is None else {"credential_provider": provider}
-            return S3Store(address.bucket, client_options=options, retry_config=retry, **more)
+            return S3Store(address.bucket, client_options=options, retry_config=retry, **aws_profile(access))
         if address.scheme == "gs":
             google_must_be_known(access)
             return GCSStore(address.bucket, client_options=options, retry_config=retry)
@@ -165,7 +162,11 @@ def _client(scheme: str, access: ObjectAccess) -> ClientConfig:
     endpoint = access.variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT") if scheme == "s3" else None
     allowed = access.is_on(f"{prefix}_ALLOW_HTTP") or (scheme == "az" and access.is_on("AZURE_STORAGE_USE_EMULATOR"))
     if endpoint is not None and endpoint.lower().startswith("http://") and not allowed:
-        raise UsageError("AWS_ENDPOINT_URL is http, not https: set AWS_ALLOW_HTTP=true if the way there is safe")
+        from sources.http.reach import host_of, is_loopback  # noqa: PLC0415 - heavy
+
+        allowed = is_loopback(host_of(endpoint))
+        if not allowed:
+            raise UsageError("AWS_ENDPOINT_URL is http, not https: set AWS_ALLOW_HTTP=true if the way there is safe")
     options: ClientConfig = {
         "allow_http": allowed,
         "connect_timeout": _CONNECT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from schemas.errors import UsageError
 from sources.objects.access import ObjectAccess
@@ -46,14 +46,21 @@ _AZURE = (
 _ADC = ".config/gcloud/application_default_credentials.json"
 
 
-def aws_provider(access: ObjectAccess) -> Callable[[], S3Credential] | None:
-    """What gives obstore credentials out of ``~/.aws``; None when it finds its own in the environment, or needs none.
+class FromProfile(TypedDict, total=False):
+    """What ``~/.aws`` says, as obstore's S3Store takes it."""
+
+    credential_provider: Callable[[], S3Credential]
+    region: str
+
+
+def aws_profile(access: ObjectAccess) -> FromProfile:
+    """Credentials and region out of ``~/.aws``; nothing when the environment has credentials, or none are needed.
 
     The files are read by botocore: profiles, roles to assume, SSO and helper programs (``credential_process``).
     Raises UsageError when there are none.
     """
     if access.variable(*_AWS) or access.is_on("AWS_SKIP_SIGNATURE"):
-        return None
+        return {}
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a third of a second
     from botocore.session import Session  # noqa: PLC0415
 
@@ -63,7 +70,7 @@ def aws_provider(access: ObjectAccess) -> Callable[[], S3Credential] | None:
         found = session.get_credentials()
         if found is None:
             if access.instance_identity:
-                return None
+                return {}
             raise UsageError(
                 "there are no credentials for s3://: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, "
                 f"or AWS_SKIP_SIGNATURE=true for a public bucket, {_ASK}"
@@ -83,7 +90,8 @@ def aws_provider(access: ObjectAccess) -> Callable[[], S3Credential] | None:
             "expires_at": datetime.now(UTC) + _REFRESH,
         }
 
-    return give
+    region = None if access.variable("AWS_REGION", "AWS_DEFAULT_REGION") else session.get_config_variable("region")
+    return {"credential_provider": give, "region": region} if region else {"credential_provider": give}
 
 
 def google_must_be_known(access: ObjectAccess) -> None:

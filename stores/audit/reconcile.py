@@ -14,8 +14,10 @@ from schemas.errors import IntegrityError
 from stores.audit.head import Head, Opened
 from stores.audit.record import Phase, Record
 from stores.audit.trail import Trail
-from stores.audit.versions import Anchor, stored_versions
+from stores.audit.versions import EVERY_LOAD, Anchor, stored_versions
 from stores.stored import stored_columns
+
+_TAKING_OUT = ("erase", "retain")
 
 
 def reconcile(trail: Trail, connection: duckdb.DuckDBPyConnection | None, running: Collection[str] = ()) -> str | None:
@@ -67,6 +69,10 @@ def _outcome(head: Head, connection: duckdb.DuckDBPyConnection | None, number: i
         ((commit, commit_id, versions),) = rows
         detail = {"commit": commit, "commit_id": commit_id, "versions": json.loads(versions or "[]"), "recovered": True}
         return Record(one.action, Phase.OUTCOME, where, outcome="ok", re=number, detail=detail)
+    if one.action in _TAKING_OUT:  # what it took out, if it did, is to be missed no more
+        left = [anchor.as_dict() for anchor in stored_versions(connection, stored_columns(connection))]
+        told = {"anchored": [EVERY_LOAD], "versions": left}
+        return Record(one.action, Phase.OUTCOME, where, outcome="interrupted", re=number, detail=told)
     detail = {}
     if one.load and (anchors := anchors_of_parts(connection, one.load)):
         detail = {"versions": [anchor.as_dict() for anchor in anchors]}

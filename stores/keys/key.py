@@ -17,6 +17,7 @@ class Purpose(StrEnum):
     AUDIT = "audit"  # Ed25519 signatures of checkpoints and certificates
     WRAP = "wrap"  # AES-256-GCM of other keys
     DATABASE = "database"  # encryption of the mart's file
+    SUPPRESS = "suppress"  # HMAC-SHA256 tokens of people who were erased, so that they do not come back
 
 
 @dataclass(frozen=True, slots=True)

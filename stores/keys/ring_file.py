@@ -6,11 +6,11 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.errors import StorageError, UsageError
-from stores.tail import sync_folder
+from stores.private_file import replace_private, write_all
 
 _LARGEST = 16 * 1024 * 1024  # bytes of a keyring
 _MODE = 0o600
@@ -86,25 +86,15 @@ class RingFile:
 
         ``wipe`` overwrites the bytes that were there. What a file system, a disk or a backup copied of them stays.
         """
-        aside = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
-        old = None
         try:
-            if wipe:
-                old = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
-            try:
-                os.fchmod(descriptor, _MODE)
-                _write(descriptor, data)
-            finally:
-                os.close(descriptor)
-            aside.replace(self.path)
-            sync_folder(self.path.parent)
-            if old is not None:
-                os.lseek(old, 0, os.SEEK_SET)
-                _write(old, b"\0" * os.fstat(old).st_size)
+            old = os.open(self.path, os.O_RDWR | os.O_CLOEXEC) if wipe else None
         except OSError as error:
-            with suppress(OSError):
-                aside.unlink()
+            raise self._fault("written", error) from None
+        try:
+            replace_private(self.path, data)
+            if old is not None:
+                write_all(old, b"\0" * os.fstat(old).st_size)
+        except OSError as error:
             raise self._fault("written", error) from None
         finally:
             if old is not None:
@@ -112,10 +102,3 @@ class RingFile:
 
     def _fault(self, done: str, error: OSError) -> StorageError:
         return StorageError(f"the keyring {self.path} cannot be {done}: {error.strerror}")
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    os.fsync(descriptor)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import aio_pika
 
+from tests.flows.certificates import self_signed
+
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's wrapper in sbin changes the user and the folders
 _PATIENCE = 90.0  # seconds until it answers; a machine under load takes 30
 
@@ -30,9 +32,17 @@ class Rabbit:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, distribution, epmd = _free_ports(3)
+        self.port, self.tls_port, distribution, epmd = _free_ports(4)
+        self.certificate, key = self_signed(folder, "rabbit")
         config = folder / "rabbitmq.conf"
-        config.write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.console = true\nlog.console.level = error\n")
+        config.write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.certfile = {self.certificate}\n"
+            f"ssl_options.keyfile = {key}\n"
+            "log.console = true\n"
+            "log.console.level = error\n"
+        )
         self._env = os.environ | {
             "HOME": str(folder),
             "RABBITMQ_NODENAME": f"t{secrets.token_hex(4)}@localhost",
@@ -93,6 +103,12 @@ class Rabbit:
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             await channel.declare_queue(queue, durable=True, arguments=dict(arguments))
+
+    async def delete(self, queue: str) -> None:
+        """Delete a queue."""
+        async with await aio_pika.connect(self.url) as connection:
+            channel = await connection.channel()
+            await channel.queue_delete(queue)
 
     async def publish(self, queue: str, messages: Sequence[bytes]) -> None:
         """Put messages into a queue, durable and confirmed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from flows.worker import Worker
 from schemas.consumed import Consumed
 from schemas.errors import LockedError, StorageError, TryAgainError
 from schemas.routes import MessageDecoder, Routes, Rule
+from sources.brokers.joined import Payload
 from sources.brokers.memory import MemoryBroker, MemoryLog
 from stores.lock import loader_lock
 from tests.brokers.consuming import StagingHere, consume, settings_for
@@ -350,15 +353,15 @@ def test_a_position_never_moves_back(tmp_path: Path) -> None:
 
 def test_staged_rejections_name_their_messages(tmp_path: Path) -> None:
     """A batch that is split, as after a fault, has the numbers of the whole."""
-    from datetime import UTC, datetime
-
-    from sources.brokers.joined import Payload
-
-    settings = settings_for(tmp_path / "m")
+    settings, now = settings_for(tmp_path / "m"), datetime.now(UTC)
     with open_consumer(settings, "memory", Drain()) as committer:
         workers = [session.worker for session in committer.sessions]
-        some = [(7, Payload(medication("a"), "q")), (9, Payload(POISON, "q")), (11, Payload(b"MSH|", "q"))]
-        made = stage_messages(workers, some, datetime.now(UTC), settings.limits, False)
+        some = [
+            (7, Payload(medication("a"), "q", now)),
+            (9, Payload(POISON, "q", now)),
+            (11, Payload(b"MSH|", "q", now)),
+        ]
+        made = stage_messages(workers, some, now, settings.limits, False)
     assert made.refused == {9: "code_not_in_value_set", 11: "malformed_header"}
 
 
@@ -373,3 +376,29 @@ def test_status_tells_of_consumers(tmp_path: Path, clinmart: Callable[..., Any])
     with duckdb.connect(str(mart)) as connection:
         connection.execute("DROP TABLE etl.consumer")
     assert clinmart("status", "--mart", mart, "--json").json["consumers"] == []
+
+
+def test_versions_without_a_time_are_ordered_by_when_they_were_sent(tmp_path: Path) -> None:
+    """Also those of one batch, and when an older one comes again later."""
+    log, mart = MemoryLog(), tmp_path / "m"
+    texts = ["first", "second", "third", "fourth"]
+
+    class Sent(MemoryBroker):
+        async def receive(self, most: int, seconds: float) -> Any:
+            found = await super().receive(most, seconds)
+            at = {text: datetime(2026, 1, 1, 0, 0, n, tzinfo=UTC) for n, text in enumerate(texts)}
+            return [replace(one, sent_at=next(at[t] for t in texts if t.encode() in one.data)) for one in found]
+
+    log.put(*(medication("a", text, updated=None) for text in texts), POISON.replace(b"Zebedee", b"fourth"))
+    consume(Sent(log), settings_for(mart))
+    log.put(medication("a", "second", updated=None))
+    report = consume(Sent(log), settings_for(mart))
+    assert query(mart, "SELECT code_text, last_updated::VARCHAR FROM main.medication") == [
+        ("fourth", "2026-01-01 00:00:03+00")
+    ]
+    assert query(mart, "SELECT code_text FROM history.medication ORDER BY last_updated") == [
+        ("first",), ("second",), ("third",)
+    ]  # fmt: skip
+    assert query(mart, "SELECT as_of::VARCHAR FROM etl.quarantine") == [("2026-01-01 00:00:03+00",)]
+    assert report.load is not None
+    assert report.load.total().duplicate == 1

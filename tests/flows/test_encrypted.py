@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ from flows.notebook import open_mart
 from flows.refresh import run_refresh
 from flows.runner import run_load
 from flows.settings import LoadSettings
-from schemas.errors import UsageError
+from schemas.errors import IntegrityError, UsageError
 from schemas.tables import all_tables
 from sources.files import FileSource
 from sources.memory import MemorySource
 from stores.commit import commit
-from stores.database import is_encrypted
+from stores.database import has_openssl, is_encrypted
 from stores.keys import Purpose, open_keys
 from stores.mart import Mart
 from stores.refresh import refresh
@@ -184,6 +185,18 @@ def test_nobody_opens_it_without_its_key(folder: Path, tmp_path: Path) -> None:
         _run("status", "--mart", folder / "m", "--keys", tmp_path / "none")
 
 
+@pytest.mark.parametrize("place", [4, 4096 + 40, 8192 + 100])
+def test_a_damaged_file_is_told_from_a_wrong_key(folder: Path, tmp_path: Path, place: int) -> None:
+    """Every block has its tag, those of the head among them."""
+    for path in folder.glob("m*"):
+        shutil.copy(path, tmp_path / path.name)
+    data = bytearray((tmp_path / "m").read_bytes())
+    data[place] ^= 0xFF
+    (tmp_path / "m").write_bytes(data)
+    with pytest.raises(IntegrityError, match="is damaged: put a copy of it back"):
+        _run("status", "--mart", tmp_path / "m")
+
+
 def test_an_old_key_opens_what_it_encrypted(folder: Path) -> None:
     """A new key is for new marts."""
     keys = open_keys(None, folder / "m")
@@ -196,6 +209,20 @@ def test_a_plain_mart_is_not_said_to_be_encrypted(tmp_path: Path) -> None:
     run_load(MemorySource(FILES), LoadSettings(tmp_path / "m", "s"))
     with pytest.raises(UsageError, match="not encrypted"):
         run_load(MemorySource(FILES), LoadSettings(tmp_path / "m", "s", encrypt=True))
+
+
+def test_who_encrypts_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, when the mart is made, where DuckDB has no OpenSSL; it has one when one of its extensions loads."""
+    monkeypatch.setattr("stores.database._extensions", lambda: ["no_such_extension"])
+    open_keys(None, tmp_path / "m", create=True)
+    for _ in range(2):
+        mart_at(tmp_path / "m", encrypt=True).prepare(all_tables()[:1])
+    assert caplog.text.count("has no OpenSSL") == 1
+    monkeypatch.setattr("stores.database._extensions", lambda: ["no_such_extension", "json"])
+    with duckdb.connect() as connection:
+        assert has_openssl(connection)
 
 
 def test_the_key_is_in_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,12 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
+from flows.runner import run_load
+from flows.settings import LoadSettings
 from schemas.errors import IntegrityError, StorageError, TryAgainError, UsageError
+from sources.memory import MemorySource
 from stores.keys import Purpose, default_keyring, open_keys
+from tests.flows.inputs import medication, query
 
 pytestmark = pytest.mark.integration
 _ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
@@ -73,14 +77,16 @@ def test_a_secret_is_bound_to_its_id_and_to_its_kms_key(kms: Any, key: str, mart
 
 
 def test_nothing_is_signed_while_kms_is_down(kms: Any, key: str, mart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a new keyring nor an old one gives a key: try again later."""
+    """Neither a new keyring nor an old one gives a key, and nothing unsigned is loaded: try again later."""
     open_keys(f"kms:{key}", mart, create=True)
     with socket.create_server(("127.0.0.1", 0)) as freed:
         port = freed.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://127.0.0.1:{port}")
     monkeypatch.setattr("stores.keys.kms._RETRIES", {"mode": "standard", "total_max_attempts": 1})
-    with pytest.raises(TryAgainError, match="KMS is not reachable"):
-        open_keys(None, mart).mac(Purpose.SIGN, b"chunk")
+    with pytest.raises(TryAgainError, match="KMS is not reachable") as told:
+        run_load(MemorySource({"a.ndjson": medication("a") + b"\n"}), LoadSettings(mart, "s"))
+    assert told.value.exit_code == 75
+    assert query(mart, "SELECT count(*) FROM medication") == [(0,)]
     other = mart.with_name("other.duckdb")
     with pytest.raises(TryAgainError, match="KMS is not reachable"):
         open_keys(f"kms:{key}", other, create=True)

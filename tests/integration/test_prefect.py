@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.brokers.moto_sqs import fill, moto
 from tests.bulk.server import File, serving
+from tests.flows.inputs import medication
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -188,3 +190,29 @@ def test_sync(server: tuple[str, dict[str, str]], folder: Path, tmp_path: Path) 
     told = json.dumps([runs, _post(api, "logs/filter", {}), _post(api, "task_runs/filter", {})])
     assert CANARY not in told + ran.stdout + ran.stderr
     assert secret not in told + ran.stdout + ran.stderr
+
+
+def test_consume(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    """A queue as a flow: what it took is in the mart, and neither address nor value on the server."""
+    api, environment = server
+    secret = "Zzyzx-Secret-7731"
+    with moto() as port:
+        fill(port, "labs", [medication("a", CANARY), b'{"resourceType":"Medication","id":"%s"' % CANARY.encode()])
+        environment = environment | {
+            "CLINMART_BROKER_URL": f"sqs+http://me:{secret}@127.0.0.1:{port}/?region=eu-west-1",
+            "PYTHONWARNINGS": "ignore",
+        }
+        told = {"mart": str(tmp_path / "m"), "source": "s", "queue": "labs", "until_idle": 0.5}
+        run = f"import json; from flows.consume import consume; print(json.dumps(consume(**{told!r})))"
+        command = [sys.executable, "-c", run]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout.splitlines()[-1])
+    assert (report["status"], report["messages"]["acknowledged"]) == ("quarantined", 2)
+    runs = [run for run in _post(api, "flow_runs/filter", {}) if "queue" in dict(run["parameters"])]  # type: ignore[call-overload] # JSON
+    assert [run["state_type"] for run in runs] == ["COMPLETED"]
+    said = (
+        json.dumps([runs, _post(api, "logs/filter", {}), _post(api, "task_runs/filter", {})]) + ran.stdout + ran.stderr
+    )
+    assert CANARY not in said
+    assert secret not in said

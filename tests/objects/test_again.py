@@ -43,6 +43,8 @@ def test_refresh_reads_objects_again(store: Store, tmp_path: Path, clinmart: Cli
         assert clinmart("load", "s3://clinic/a.ndjson", "--mart", mart, "--source", "s").code == 0
     assert clinmart("refresh", "medication", "--mart", mart).code == 0
     assert query(mart, "SELECT code_text FROM medication") == [("text",)]
+    way = clinmart("lineage", "medication.code_text", "--row", "a", "--mart", mart)
+    assert way.code == 0 and b"s3://clinic/a.ndjson:1" in way.out, "the line in the object that the row was made of"
     store.request("DELETE", "a.ndjson")
     gone = clinmart("refresh", "medication", "--mart", mart)
     assert gone.code == 4 and "s3://clinic/a.ndjson is gone" in gone.err

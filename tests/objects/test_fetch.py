@@ -38,6 +38,13 @@ def test_an_export_lands_in_a_store(store: Store, tmp_path: Path, clinmart: Call
     assert sorted(key.split("/")[-1] for key in store.all_keys()) == sorted(
         ["Patient.000.ndjson", "SHA256SUMS", "manifest.json"]
     )
+    whole = store.get("exports/1/Patient.000.ndjson")
+    store.put("exports/1/Patient.000.ndjson", whole.replace(b"patient-1", b"patient-7"))
+    load = ("load", "s3://clinic/exports/1", "--mart", tmp_path / "m.duckdb", "--source", "s", "--json")
+    tampered = clinmart(*load)
+    assert tampered.code == 4 and "is not what it was when it landed" in tampered.err
+    assert clinmart(*load, "--require-signed").code == 2
+    store.put("exports/1/Patient.000.ndjson", whole)
     loaded = clinmart("load", "s3://clinic/exports/1", "--mart", tmp_path / "m.duckdb", "--source", "s", "--json")
     assert loaded.json["resources"]["Patient"]["applied"] == 3
     assert query(tmp_path / "m.duckdb", "SELECT count(DISTINCT last_updated) FROM patient") == [(1,)]

@@ -16,7 +16,8 @@ from schemas.tables import tables_by_type
 from sources.mapping import parse_mapping
 from transforms.decode.extract.fields import FieldReader
 from transforms.decode.fhir import Decoder
-from transforms.extracts import ExtractOptions, transform_extracts
+from transforms.extracts import transform_extracts
+from transforms.options import ExtractOptions
 from transforms.partition import Tools
 from transforms.result import ChunkResult
 

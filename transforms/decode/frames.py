@@ -16,14 +16,22 @@ class FrameReader:
     """Reads frames on one thread; holds that thread's DuckDB connection."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect(":memory:", config={"threads": 1})
-        self._connection.execute(
-            "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
-        )
+        self._opened: duckdb.DuckDBPyConnection | None = None  # by the first frame: most loads have none
 
     def close(self) -> None:
         """Release the connection."""
-        self._connection.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._opened is None:
+            self._opened = duckdb.connect(":memory:", config={"threads": 1})
+            self._opened.execute(
+                "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET enable_progress_bar = false"
+            )
+        return self._opened
 
     def read(self, frame: pl.DataFrame, table: Table) -> pl.DataFrame:
         """The raw columns of a table, a row for each row of ``frame``, whose columns are elements as in FHIR JSON.

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from schemas.arrow import series_of
 from schemas.records import Chunk
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _LINE_FEED, _CARRIAGE_RETURN = 10, 13
 _TYPE_FIRST = r'^\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"\s*[,}]'
 _BLANK_LINE = r"^[ \t\r\n]*$"
 _BLOCK = 256 * 1024
+_MANY = 0.2  # share of the lines: to put more together piece by piece takes longer than to copy all
+_TRUE = np.ones(1, np.bool_)
 _WHITE = np.isin(np.arange(256), list(b" \t\r\n"))
 
 
@@ -43,15 +46,21 @@ class Lines:
 
     def pieces(self, rows: pl.Series, replaced: pl.Series, places: pl.Series) -> list[bytes | memoryview]:
         """The bytes of some rows, given in rising order, one behind the other; those at ``places`` among them have the
-        texts ``replaced``. Of ``verbatim`` lines that stay as they are nothing is copied.
+        texts ``replaced``. Of ``verbatim`` lines that stay as they are nothing is copied, unless many are replaced.
         """
-        if len(places) or not self.verbatim or not len(rows):
+        if not self.verbatim or not len(rows) or len(places) > _MANY * len(rows):
             text = self.texts(rows)
             return [text_bytes(text.clone().scatter(places, replaced) if len(places) else text)]
         starts, ends = (self.frame[name].gather(rows).to_numpy() for name in ("start", "end"))
-        apart = np.flatnonzero(starts[1:] != ends[:-1] + 1) + 1
-        firsts, view = [0, *apart.tolist()], memoryview(self.data)
-        return [view[starts[first] : ends[last - 1] + 1] for first, last in itertools.pairwise([*firsts, len(rows)])]
+        begins = np.concatenate((_TRUE, starts[1:] != ends[:-1] + 1, _TRUE))
+        begins[places.to_numpy()] = begins[places.to_numpy() + 1] = True
+        edges, view = np.flatnonzero(begins), memoryview(self.data)
+        texts = dict(zip(places.to_list(), replaced.to_list(), strict=True))  # each is a piece by itself
+        first_bytes, last_bytes = starts[edges[:-1]].tolist(), (ends[edges[1:] - 1] + 1).tolist()
+        return [
+            texts[row].encode() if row in texts else view[begin:end]
+            for row, begin, end in zip(edges[:-1].tolist(), first_bytes, last_bytes, strict=True)
+        ]
 
     def payload(self, row: int) -> bytes:
         """The bytes of one line as received."""
@@ -97,26 +106,30 @@ def split_lines(chunk: Chunk, *, hashed: bool = True) -> Lines:
     bounds = np.concatenate((starts, ends[-1:] + 1))
     kind = pa.large_string() if utf8 else pa.large_binary()
     array = pa.Array.from_buffers(kind, len(ends), [None, pa.py_buffer(bounds), pa.py_buffer(data)])
-    text = pl.from_arrow(array)
-    assert isinstance(text, pl.Series)
+    text = series_of(array)
     if not utf8:
         text = pl.Series(
             [_lossy(data[s : e + 1]) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)], dtype=pl.String
         )
     offsets = starts + chunk.offset if chunk.offsets is None else np.asarray(chunk.offsets, np.int64)
     frame = pl.DataFrame(
-        {
-            "text": text,
-            "line": np.arange(chunk.line, chunk.line + len(ends), dtype=np.int64),
-            "offset": offsets,
-            "start": starts,
-            "end": ends,
-        }
+        [
+            text.alias("text"),
+            pl.int_range(chunk.line, chunk.line + len(ends), dtype=pl.Int64, eager=True).alias("line"),
+            _column("offset", offsets),
+            _column("start", starts),
+            _column("end", ends),
+        ]
     )
     if _WHITE[np.frombuffer(data, np.uint8)[starts]].any():  # else no line is blank
         frame = frame.filter(~frame["text"].str.contains(_BLANK_LINE))
     hashes = _hashes(data, frame) if hashed else pl.lit(None, pl.Binary).alias("content_hash")
     return Lines(data, frame.with_columns(hashes), utf8, verbatim=utf8)
+
+
+def _column(name: str, values: npt.NDArray[np.int64]) -> pl.Series:
+    """The numbers as a column, without copying them (and without numpy's masked arrays, which Polars would import)."""
+    return series_of(pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])).alias(name)
 
 
 def _line_feeds(data: bytes) -> npt.NDArray[np.int64]:
@@ -150,10 +163,16 @@ def text_bytes(text: pl.Series) -> memoryview:
 
 def type_when_first(text: pl.Series) -> pl.Series:
     """The resource type where `resourceType` is the first key, as nearly every server writes it; else null."""
+    one = only_type(text)
+    return text.str.extract(_TYPE_FIRST, 1) if one is None else pl.repeat(one, len(text), dtype=pl.String, eager=True)
+
+
+def only_type(text: pl.Series) -> str | None:
+    """The resource type when all lines are of one, and written compactly with their type first; else None."""
     first = text.head(1).str.extract(_TYPE_FIRST, 1)
     if len(first) and first[0] is not None and text.str.starts_with(f'{{"resourceType":"{first[0]}",').all():
-        return first.new_from_index(0, len(text))  # all lines of one type, written compactly
-    return text.str.extract(_TYPE_FIRST, 1)
+        return str(first[0])
+    return None
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from schemas.arrow import frame_of
 from schemas.errors import UsageError
 from schemas.reasons import Reason
 from transforms.decode import careful
@@ -153,9 +154,7 @@ class LineReader:
                 return None
         if asked.row_each and result.num_rows != len(text):
             return None
-        frame = pl.from_arrow(result)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+        return frame_of(result)
 
     def _relation(self, query: str) -> duckdb.DuckDBPyRelation:
         """The query as a relation; to bind one takes about as long as to run it over a megabyte."""

@@ -12,11 +12,14 @@ from schemas.reasons import Reason
 from schemas.records import UNKNOWN_TYPE
 from transforms.decode import careful
 from transforms.decode.careful import Fault, Refused
-from transforms.decode.lines import Lines, type_when_first
+from transforms.decode.lines import Lines, only_type, type_when_first
 
 
 def types_of(lines: Lines, without: Set[int]) -> tuple[pl.DataFrame, list[Refused]]:
     """``row`` (UInt32) and ``type`` of every line that says one, and the lines that do not."""
+    if not without and lines.utf8 and (one := only_type(lines.frame["text"])) in resource_types():
+        every = pl.int_range(lines.frame.height, dtype=pl.UInt32, eager=True)
+        return pl.DataFrame({"row": every, "type": pl.repeat(one, len(every), dtype=pl.String, eager=True)}), []
     frame = pl.DataFrame({"type": type_when_first(lines.frame["text"])}).with_row_index("row")
     if without:
         frame = frame.filter(~pl.col("row").is_in(list(without)))

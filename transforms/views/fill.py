@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-import pandera.polars as pa
 import polars as pl
 
 from schemas.model import ID_PATTERN, RowCheck
@@ -83,6 +82,8 @@ class Filler:
 
     def _broken(self, frame: pl.DataFrame) -> list[tuple[int, str, str]]:
         """Row of ``Lines.frame``, column and reason of each value that is refused."""
+        import pandera.polars as pa  # noqa: PLC0415 - a load without views need not wait for it
+
         made: dict[str, pa.Column] = {}
         for check in self._checks:
             made[check.column] = pa.Column(checks=[check.as_pandera()], nullable=True)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from flows.cli.main import app
 from schemas.errors import UsageError
+from tests.flows.inputs import medication, write
 
 
 def _run(*words: object) -> str:
@@ -42,6 +43,18 @@ def test_keys_are_named_by_option_and_environment(tmp_path: Path, monkeypatch: p
     _run("key", "init", "--mart", mart)
     _run("key", "init", "--mart", mart, "--keys", tmp_path / "by-option")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["by-environment", "by-option"]
+
+
+def test_a_misnamed_keyring_is_not_made(tmp_path: Path) -> None:
+    """Once the mart is there: only its first load makes one, or who asks for it."""
+    mart, file, other = tmp_path / "m.duckdb", write(tmp_path / "a.ndjson", medication("a")), tmp_path / "other"
+    words = ("load", file, "--mart", mart, "--source", "s")
+    _run(*words, "--keys", tmp_path / "keys")
+    with pytest.raises(UsageError, match=r"there is no keyring .*other"):
+        _run(*words, "--keys", other)
+    _run("key", "init", "--mart", mart, "--keys", other)
+    _run(*words, "--keys", other)
+    assert not (tmp_path / "m.duckdb.keys").exists()
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_resources_are_lines_as_they_came() -> None:
     assert made.lines is not None
     assert made.lines.data == b'{"a":1}\n{"b": 2} \n'
     assert places(made) == [(0, 1, 0), (1, 1, 0)]
-    assert made.seen == [SEEN, SEEN]
+    assert made.lines.seen_lines == (SEEN, SEEN)
 
 
 def test_lines_of_ndjson_know_their_message() -> None:

@@ -118,3 +118,14 @@ def test_the_bytes_of_some_lines(given: list[tuple[bytes, int]]) -> None:
     assert b"".join(bytes(piece) for piece in pieces) == "".join(expected).encode()
     if all(fate == 0 for fate in fates) and len(fates) == len(given) and lines.utf8:
         assert len(pieces) == 1
+
+
+@pytest.mark.parametrize("many", [2.0, -1.0])
+def test_few_and_many_other_texts_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch, many: float) -> None:
+    """Whether lines are put together piece by piece or copied whole, the bytes are those that were asked for."""
+    monkeypatch.setattr("transforms.decode.lines._MANY", many)
+    lines = split_lines(chunk_of(b"a\n \nb\nc\n\nd\ne\nf\n"))
+    rows, places = pl.Series([0, 1, 2, 4, 5], dtype=pl.UInt32), pl.Series([0, 2, 4], dtype=pl.UInt32)
+    made = lines.pieces(rows, pl.Series(["\u00e9\n", "Z\n", "last\n"]), places)
+    assert b"".join(bytes(piece) for piece in made) == "\u00e9\nb\nZ\ne\nlast\n".encode()
+    assert (len(made) == 1) is (many < 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import polars as pl
 import pyarrow as pa
 
+from schemas.arrow import series_of
 from schemas.mapping.targets import Steps
 
 
@@ -86,9 +87,7 @@ def _each_listed(value: pl.Series) -> pl.Series:
     offsets = pl.concat([starts, pl.Series([ends[-1] if len(ends) else 0], dtype=pl.Int64)]).to_arrow()
     values = value.drop_nulls() if value.null_count() else value
     closed = pa.LargeListArray.from_arrays(offsets, values.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    made = pl.from_arrow(closed)
-    assert isinstance(made, pl.Series)
-    return made
+    return series_of(closed)
 
 
 def _listed(values: list[pl.Series]) -> pl.Series:

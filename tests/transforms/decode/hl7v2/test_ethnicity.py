@@ -12,7 +12,8 @@ from schemas.records import Chunk, ChunkKind
 from tests.transforms.decode.hl7v2.messages import msh, only
 from tests.transforms.one_chunk import decoder
 from transforms.decode.hl7v2.maps.ethnicity import ETHNICITY, RACE
-from transforms.messages import CLEARED, MessageOptions, transform_messages
+from transforms.messages import CLEARED, transform_messages
+from transforms.options import MessageOptions
 from transforms.partition import Tools
 
 CDC = "urn:oid:2.16.840.1.113883.6.238"

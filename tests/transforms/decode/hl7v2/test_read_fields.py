@@ -13,7 +13,8 @@ from tests.transforms.decode.hl7v2.messages import made, msh
 from tests.transforms.one_chunk import decoder
 from transforms.decode.hl7v2.maps.segment import Distinct, Segment
 from transforms.decode.hl7v2.read_fields import READ_FIELDS
-from transforms.messages import MessageOptions, transform_messages
+from transforms.messages import transform_messages
+from transforms.options import MessageOptions
 from transforms.partition import Tools
 
 _MOST = 60  # fields; no segment has as many

@@ -1,0 +1,1 @@
+"""To erase people: what is theirs, a mart without it, and a signed account of that."""
