@@ -17,12 +17,14 @@ import pytest
 from flows.audit_check import Verified, records_of, verify
 from flows.audit_restart import restart
 from flows.auditing import anchor_anew, audited, note, trail_of
+from flows.erase import EraseRequest, erase
 from flows.mart_views import drop_from_mart
 from flows.runner import run_load
 from flows.settings import LoadSettings
 from schemas.errors import IntegrityError, StorageError, UsageError
 from sources.memory import MemorySource
 from stores.audit import segments
+from stores.people import Asked
 from tests.flows.inputs import medication
 from transforms.sample import Sampling
 
@@ -156,6 +158,28 @@ def test_versions_named_anew(mart: Path) -> None:
     with duckdb.connect(str(mart)) as connection:
         connection.execute("DELETE FROM stored.medication WHERE id LIKE '%-c'")
     assert "and there were" in _said(verify(mart))
+
+
+def test_erasing_is_on_record(tmp_path: Path) -> None:
+    """Who was taken out is missed by nobody; why is told, and who is not."""
+    people = [{"resourceType": "Patient", "id": f"{CANARY}-{n}", "birthDate": "1970-01-01"} for n in "ab"]
+    files = {"p.ndjson": b"".join(json.dumps(one).encode() + b"\n" for one in people)}
+    run_load(MemorySource(files), _settings(tmp_path / "m"))
+    asked = [Asked(id=f"{CANARY}-a", source="s")]
+    assert erase(EraseRequest(tmp_path / "m", asked, "she asked", dry_run=True)).people == 1
+    assert erase(EraseRequest(tmp_path / "m", asked, "she asked")).people == 1
+    found = verify(tmp_path / "m")
+    assert _said(found) == ""
+    assert found.proved is not None
+    assert (found.proved.commits, found.proved.versions) == (2, 1)
+    _, records = records_of(tmp_path / "m")
+    told = [(one["action"], one["phase"], one.get("why")) for one in records if one["action"].startswith("erase")]
+    assert told == [
+        ("erase.dry-run", "event", "she asked"),
+        ("erase", "intent", "she asked"),
+        ("erase", "outcome", None),
+    ]
+    assert CANARY not in json.dumps(records)
 
 
 def test_cut_tail_is_told_by_the_mart(mart: Path) -> None:
