@@ -8,6 +8,7 @@ from datetime import datetime
 
 import duckdb
 
+from flows.audit_session import SessionAudit
 from flows.keyring import keys_of
 from flows.settings import LoadSettings
 from schemas.errors import IntegrityError, UsageError
@@ -46,13 +47,18 @@ def nothing_before(settings: LoadSettings) -> Before:
     return Before(Receipts(None, settings.source), mapping=_numbered(settings, None), objects=objects)
 
 
-def read_before(mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
+def read_before(
+    mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt], audit: SessionAudit | None = None
+) -> Before:
     """What the mart says, with the commits noted that its tail lacks; ``lost`` partitions are to be read again.
 
-    Raises what :meth:`stores.mart.Mart.connect` raises.
+    ``audit``: settle there what a crash left open. Raises what :meth:`stores.mart.Mart.connect` raises, and
+    IntegrityError when the audit trail lacks what the mart tells of.
     """
     with mart.connect(wait=settings.wait) as connection:
         mart.note(connection)
+        if audit is not None:
+            audit.reconcile(connection)
         views = views_of(connection)
         told = [view.added_at for view in views]
         if (listed := listed_at(connection, settings.source)) is not None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from flows.auditing import Act, anchor_anew, audited, note
 from flows.erasing.around import clean_around, files_around, landing_zone
 from flows.erasing.beside import find_beside
 from flows.erasing.certificate import sign
@@ -125,19 +126,36 @@ def erase(request: EraseRequest) -> Erasure:
     mart.must_exist()
     with telling(request.keys), loader_lock(request.mart, wait=request.wait):
         mart.prepare(all_tables(), wait=request.wait)
-        work = _Work(request, mart, report)
-        fresh = work.all()
-        if fresh is not None:
-            put_in_place(fresh, request.mart)
-            clean_staging(request.mart)
+        if request.dry_run:
+            note(request.mart, "erase.dry-run", reason=request.reason or None)
+            _Work(request, mart, report, None).all()
+        else:
+            with audited(request.mart, "erase", reason=request.reason) as act:
+                _take_out(_Work(request, mart, report, act), act)
     report.seconds = time.monotonic() - began
     return report
 
 
-class _Work:
-    """One erasure, under the loader's lock."""
+def _take_out(work: _Work, act: Act) -> None:
+    """Do all of it, and let its audit record name the versions that are left."""
+    request, mart, report = work.request, work.mart, work.report
+    fresh = work.all()
+    if fresh is not None:
+        put_in_place(fresh, request.mart)
+        clean_staging(request.mart)
+    with mart.connect(read_only=True, wait=request.wait) as connection:
+        anchor_anew(act, connection)
+    act.outcome = "ok" if report.status == "done" else report.status
+    act.detail |= {"erasure": report.erasure_id, "people": report.people, "unknown": report.unknown}
+    act.detail |= {"removed": report.removed, "mended": report.mended, "residue": len(report.residue.found)}
 
-    def __init__(self, request: EraseRequest, mart: Mart, report: Erasure) -> None:
+
+class _Work:
+    """One erasure, under the loader's lock; ``act`` is its audit record."""
+
+    def __init__(self, request: EraseRequest, mart: Mart, report: Erasure, act: Act | None) -> None:
+        self._intent = act.intent if act is not None else None
+        self.request, self.mart, self.report = request, mart, report
         self._request = request
         self._mart = mart
         self._report = report
@@ -217,7 +235,7 @@ class _Work:
             report.tokens = list_tokens(connection, report.erasure_id, key.key_id, tokens, self._began)
             connection.execute("DELETE FROM etl.erasure WHERE erasure_id = ?", [report.erasure_id])
             insert_records(connection, "erasure", [self._row("pending")])
-            number_commit(connection, load, self._began, 0)
+            number_commit(connection, load, self._began, 0, self._intent)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")

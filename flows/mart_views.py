@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.auditing import audited
 from flows.keyring import mart_at
 from flows.settings import cache_folder
 from flows.views import read_view
@@ -43,7 +44,8 @@ def add_to_mart(path: Path, mart: Path, wait: float) -> Added:
         store = mart_at(mart, moulds=cache_folder())
         store.must_be_possible()
         store.prepare(all_tables(), wait=wait)
-        with store.connect(wait=wait) as connection:
+        told = {"view": name, "resource_type": compiled.resource}
+        with audited(mart, "view.add", where=told), store.connect(wait=wait) as connection:
             add_view(connection, name, compiled.resource, definition, columns)
             view = next(view for view in views_of(connection) if view.name == name)
             return Added(view, files_of_messages(connection, compiled.resource))
@@ -58,5 +60,7 @@ def drop_from_mart(name: str, mart: Path, wait: float) -> Dropped:
     store.must_exist()
     with loader_lock(mart, wait=wait):
         store.prepare(all_tables(), wait=wait)
-        with store.connect(wait=wait) as connection:
-            return drop_view(connection, name)
+        with audited(mart, "view.drop", where={"view": name}) as act, store.connect(wait=wait) as connection:
+            dropped = drop_view(connection, name)
+            act.detail |= {"rows": dropped.rows, "refused": dropped.refused}
+            return dropped

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from flows.audit_session import SessionAudit
 from flows.before import Before, nothing_before, read_before
 from flows.fhir_files import make_folder
 from flows.keyring import keys_of, mart_at
@@ -61,8 +62,10 @@ def open_session_of(
         if beside is not None:
             stage = Stage(settings.mart, report.load_id, beside.keys, seal=beside.mart.is_encrypted)
             stack.callback(stage.close)
+            audit = SessionAudit(settings.mart, report)
+            stack.enter_context(audit.load())
             before = read_before(beside.mart, settings, lost)
-            session = of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, beside.keys)
+            session = of_kind(settings, beside.mart, stage, report, before, preferred, lambda: None, beside.keys, audit)
             _tell_lineage(stack, session)
             yield session
             return
@@ -81,16 +84,20 @@ def open_session_of(
         if settings.to_fhir is not None:
             make_folder(settings.to_fhir)
         stack.enter_context(loader_lock(settings.mart, wait=settings.wait))
+        audit = SessionAudit(settings.mart, report)
+        stack.enter_context(audit.load())
         keys = keys_of(settings.mart, create=True)
         making = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="clinmart-mart"))
         new = not settings.mart.exists()  # then nothing is known of it that the work would have to wait for
         made = making.submit(mart.prepare, all_tables(), wait=settings.wait)
         new = new and settings.replaces is None
-        before = nothing_before(settings) if new else _before(made, mart, settings, lost)
+        if new:
+            audit.reconcile(None)
+        before = nothing_before(settings) if new else _before(made, mart, settings, lost, audit)
         clean_staging(settings.mart)
         stage = Stage(settings.mart, report.load_id, keys, seal=mart.is_encrypted)
         stack.callback(stage.close)
-        session = of_kind(settings, mart, stage, report, before, preferred, made.result, keys)
+        session = of_kind(settings, mart, stage, report, before, preferred, made.result, keys, audit)
         _tell_lineage(stack, session)
         yield session
 
@@ -109,6 +116,8 @@ def _tell_lineage(stack: ExitStack, session: LoadSession) -> None:
         stack.enter_context(told_as_lineage(session, where))
 
 
-def _before(made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt]) -> Before:
+def _before(
+    made: Future[None], mart: Mart, settings: LoadSettings, lost: Sequence[TailReceipt], audit: SessionAudit
+) -> Before:
     made.result()
-    return read_before(mart, settings, lost)
+    return read_before(mart, settings, lost, audit)

@@ -165,7 +165,9 @@ class RefreshSession(LoadSession):
         done = self.stage.address(f"done-{len(self._done)}.parquet")
         verified = self.stage.verify(unit)
         try:
-            rows = refresh(connection, unit, self._target, self.report, done, verified)
+            with self.audit.commit(unit) as act:
+                rows = refresh(connection, unit, self._target, self.report, done, verified, act.intent)
+                act.detail |= {"table": self._target.name, "refreshed": rows}
         except duckdb.Error as error:
             verified.must_hold()  # else the disk is not what failed
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from flows.auditing import Act, anchor_anew, audited, note
 from flows.keyring import keys_of, mart_at, telling
 from flows.publish_again import publish_again
 from flows.settings import new_load_id
@@ -25,6 +26,7 @@ from schemas.retention import DataClass, Policy
 from schemas.tables import all_tables
 from sources.bulk_export.job import read_job
 from sources.manifest import MANIFEST_NAME
+from stores.audit.trail import Written
 from stores.commits import number_commit
 from stores.holds import Hold, save_holds
 from stores.lock import loader_lock
@@ -92,13 +94,25 @@ def retain(
     store.must_exist()
     with telling(keys), loader_lock(mart, wait=wait):
         store.prepare(all_tables(), wait=wait)
-        run = _Run(store, policy, at, landing, report, dry_run=dry_run)
-        fresh = run.all(wait)
-        if fresh is not None:
-            put_in_place(fresh, mart)
-            clean_staging(mart)
+        if dry_run:
+            note(mart, "retain.dry-run")
+            _Run(store, policy, at, landing, report, dry_run=True).all(wait)
+        else:
+            with audited(mart, "retain") as act:
+                _take_out(_Run(store, policy, at, landing, report, dry_run=False, intent=act.intent), store, act, wait)
     report.seconds = time.monotonic() - began
     return report
+
+
+def _take_out(run: _Run, store: Mart, act: Act, wait: float) -> None:
+    """Do all of it, and let its audit record name the versions that are left."""
+    fresh = run.all(wait)
+    if fresh is not None:
+        put_in_place(fresh, store.path)
+        clean_staging(store.path)
+    with store.connect(read_only=True, wait=wait) as connection:
+        anchor_anew(act, connection)
+    act.detail |= {"rows": run.report.rows, "files": {of: len(some) for of, some in run.report.files.items()}}
 
 
 class _Run:
@@ -113,7 +127,10 @@ class _Run:
         report: Retention,
         *,
         dry_run: bool,
+        intent: Written | None = None,
     ) -> None:
+        self._intent = intent
+        self.report = report
         self._mart = mart
         self._policy = policy
         self._now = now
@@ -213,7 +230,7 @@ class _Run:
                 ((source,),) = connection.execute("SELECT coalesce(min(source), '') FROM etl.commit").fetchall()
                 report = LoadReport(f"retain-{new_load_id()}", source, self._now, self._now, kind="retain")
                 report.options = {"kind": "retain"}
-                number_commit(connection, report, self._now, 0)
+                number_commit(connection, report, self._now, 0, self._intent)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from flows.accounts import Accounts
+from flows.audit_session import SessionAudit
 from flows.before import Before
 from flows.commit_unit import CommitUnit, Read
 from flows.cursors import cursors, whole_exports
@@ -58,11 +59,13 @@ class LoadSession:
         preferred: Mapping[str, str],
         made: Callable[[], None],
         keys: Keys,
+        audit: SessionAudit,
     ) -> None:
-        """``made`` returns when the mart is there to be opened."""
+        """``made`` returns when the mart is there to be opened; ``audit`` keeps the records of this load."""
         self.keys = keys
         self.settings = settings
         self.report = report
+        self.audit = audit
         self.stage = stage
         self.views = before.views
         self._preferred = preferred
@@ -152,6 +155,7 @@ class LoadSession:
             for export in whole_exports(manifests, partitions, self.accounts.taken):
                 move_export(connection, report.source, export, report.load_id, now)
             save_load(connection, report, finished=now)
+            self.audit.finish(connection)
             tell_load(connection, report)
             tell_of_codes(connection, report, self.settings.crosswalk, self.accounts.loads_before)
             tell_of_views(report, self.views, {self._tables[name].resource_type for name in self.unit.patched})
@@ -186,8 +190,21 @@ class LoadSession:
             verified = verified.without(path for _, path in unit.fhir)
         began = time.monotonic()
         try:
-            with signals.span("clinmart.commit", source=self.report.source, receipts=len(unit.receipts)):
-                made = commit(connection, unit, self.report, self._tables, self.settings.crosswalk, verified)
+            with (
+                signals.span("clinmart.commit", source=self.report.source, receipts=len(unit.receipts)),
+                self.audit.commit(unit) as act,
+            ):
+                made = commit(
+                    connection,
+                    unit,
+                    self.report,
+                    self._tables,
+                    self.settings.crosswalk,
+                    verified,
+                    act.intent,
+                    act.versions,
+                )
+                act.made(made)
         except duckdb.Error as error:
             verified.must_hold()  # else the disk is not what failed
             raise StorageError(f"the commit was rolled back ({type(error).__name__}): the mart is as before") from error

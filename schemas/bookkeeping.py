@@ -47,6 +47,10 @@ BOOKKEEPING: dict[str, tuple[Column, ...]] = {
         Column("options", "VARCHAR", "Options of the load that shape its rows, as a JSON object."),
         Column("note", "VARCHAR", "What became of it when it had been lost, in words; else null."),
         Column("noted_at", _TIME, "When that was decided."),
+        Column("trail", "VARCHAR", "Identity of the audit trail that tells of it; null in marts of older versions."),
+        Column("record", "BIGINT", "Number of the trail's record of what was to be done."),
+        Column("record_hash", "VARCHAR", "Hash of that record, in hex."),
+        Column("versions", "VARCHAR", "Versions that are new in the mart by it, as in the audit record, in JSON."),
     ),
     "receipt": (
         Column("source", "VARCHAR", "Name of the source."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,9 @@ from schemas.crosswalk import Crosswalk
 from schemas.records import Counts, LoadReport, total_of
 from schemas.staged import StagedUnit
 from schemas.table import Table
+from stores.audit.trail import Written
+from stores.audit.unit_versions import UnitVersions
+from stores.audit.versions import Anchor
 from stores.beside_rows import keep_findings, keep_parts, keep_unread
 from stores.codes import save_codes
 from stores.commits import number_commit
@@ -41,6 +44,7 @@ class CommitMade:
     number: int
     committed_at: datetime
     counts: Mapping[str, Counts]
+    versions: Sequence[Anchor]  # none without an audit record
 
 
 def commit(
@@ -50,11 +54,14 @@ def commit(
     tables: Mapping[str, Table],
     crosswalk: Crosswalk | None = None,
     verified: Verified | None = None,
+    intent: Written | None = None,
+    versions: UnitVersions | None = None,
 ) -> CommitMade:
     """Bring a staged unit into the mart and its counts into ``report``; all of it or nothing.
 
     ``tables`` are the models by name; ``crosswalk`` is what mapped codes; ``verified`` are the unit's files as they
-    were when they were verified. Raises what DuckDB raises, and IntegrityError when one of those was altered since;
+    were when they were verified; ``intent`` is the audit record that tells of this commit, and ``versions`` notes which
+    versions it brought in. Raises what DuckDB raises, and IntegrityError when one of the files was altered since;
     both after rolling back.
     """
     now = datetime.now(UTC)
@@ -62,9 +69,12 @@ def commit(
     _spare_the_checkpoint(connection, unit)
     connection.execute("BEGIN TRANSACTION")
     try:
-        counts = _take_rows(connection, unit, report, tables, now)
+        counts = _take_rows(connection, unit, report, tables, now, versions)
         _take_rest(connection, unit, report, crosswalk, now)
-        commit_id, number = number_commit(connection, report, now, len(unit.receipts))
+        if versions is not None:
+            versions.anchor_anew(connection)
+        anchors = versions.anchors if versions is not None else ()
+        commit_id, number = number_commit(connection, report, now, len(unit.receipts), intent, anchors)
         save_receipts(connection, unit, report, now, commit_id)
         move_watermarks(connection, report.source, unit.latest, now)
         _count(unit, report, counts)
@@ -77,7 +87,7 @@ def commit(
             setattr(report, name, value)
         connection.execute("ROLLBACK")
         raise
-    return CommitMade(commit_id, number, now, counts)
+    return CommitMade(commit_id, number, now, counts, anchors)
 
 
 def _take_rows(
@@ -86,9 +96,10 @@ def _take_rows(
     report: LoadReport,
     tables: Mapping[str, Table],
     now: datetime,
+    versions: UnitVersions | None,
 ) -> dict[str, Counts]:
     """What became of each line: rows, history and quarantine."""
-    counts = merge_rows(connection, unit, report, tables)
+    counts = merge_rows(connection, unit, report, tables, versions)
     by_type = {table.resource_type: name for name, table in tables.items()}
     fill_views(connection, unit, report.source, report.load_id, by_type)
     keep_refused(connection, unit, report, counts, now)

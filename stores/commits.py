@@ -14,6 +14,8 @@ import duckdb
 
 from schemas.errors import IntegrityError
 from schemas.records import LoadReport
+from stores.audit.trail import Written
+from stores.audit.versions import Anchor
 from stores.ddl import MART_VERSION
 from stores.identity import mart_id, mart_version
 from stores.tail import KEPT, Committed, Entry, Settled, Tail, TailReceipt, raw_files
@@ -75,9 +77,17 @@ def note_commits(connection: duckdb.DuckDBPyConnection, tail: Tail, *, compact: 
 
 
 def number_commit(
-    connection: duckdb.DuckDBPyConnection, report: LoadReport, now: datetime, receipts: int
+    connection: duckdb.DuckDBPyConnection,
+    report: LoadReport,
+    now: datetime,
+    receipts: int,
+    intent: Written | None = None,
+    versions: Sequence[Anchor] = (),
 ) -> tuple[str, int]:
-    """Give the commit that is being made a name and the next number, which are returned."""
+    """Give the commit that is being made a name and the next number, which are returned.
+
+    So the mart tells of the audit record ``intent`` that it stands for, and of the ``versions`` that it brought in.
+    """
     ((number,),) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM etl.commit").fetchall()
     commit_id = uuid4().hex
     _insert(
@@ -90,7 +100,8 @@ def number_commit(
             "committed_at": now,
             "receipts": receipts,
             "options": json.dumps(dict(report.options)),
-        },
+        }
+        | _audited(intent, versions),
     )
     return commit_id, int(number)
 
@@ -158,6 +169,13 @@ def _entry(connection: duckdb.DuckDBPyConnection, mart: str, commit: Noted) -> C
         dict(commit.options),
         raw_files([TailReceipt(*row) for row in rows]),
     )
+
+
+def _audited(intent: Written | None, versions: Sequence[Anchor]) -> dict[str, object]:
+    if intent is None:
+        return {}
+    told = json.dumps([one.as_dict() for one in versions])
+    return {"trail": intent.trail, "record": intent.number, "record_hash": intent.hash, "versions": told}
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -> None:

@@ -8,6 +8,7 @@ import duckdb
 
 from schemas.records import Counts
 from schemas.table import TIMELESS
+from stores.audit.versions import fresh_deletes, fresh_rows, loads_of_twins, staged_rows
 from stores.conflicts import settle_conflicts
 from stores.sql import quoted, text
 from stores.step import INCOMING, REVIVED, STAGE_ROW, VERDICT, VERSION, Merge
@@ -21,6 +22,9 @@ class Merged:
 
     counts: dict[str, Counts] = field(default_factory=dict)
     conflicts: dict[str, int] = field(default_factory=dict)
+    rows: str = ""  # relation of the versions that are new in the mart, until the next merge
+    deletes: str | None = None
+    robbed: set[str] = field(default_factory=set)  # earlier loads some of whose versions went
 
 
 def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> Merged:
@@ -28,15 +32,18 @@ def merge(connection: duckdb.DuckDBPyConnection, step: Merge) -> Merged:
     columns = make_room(connection, step.shown, step.stored, {*step.columns, *step.key})
     if _uncontested(connection, step):
         connection.execute(f"INSERT INTO {step.main} BY NAME SELECT * EXCLUDE ({quoted(STAGE_ROW)}) FROM {step.staged}")
-        return Merged({kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)})
+        applied = {kind: Counts(read=n, applied=n) for kind, n in _read(connection, step)}
+        return Merged(applied, rows=staged_rows(step))
     make_history(connection, step.shown, step.stored, columns)
     timeless = TIMELESS in columns
     take_in(connection, step)
     judge(connection, step, timeless=timeless)
     conflicts = settle_conflicts(connection, step)
+    robbed = loads_of_twins(connection, step)
     _move(connection, step)
     _bury(connection, step)
-    return Merged(_counts(connection, step), conflicts)
+    deletes = fresh_deletes(step) if step.deleted else None
+    return Merged(_counts(connection, step), conflicts, fresh_rows(step), deletes, robbed)
 
 
 def _uncontested(connection: duckdb.DuckDBPyConnection, step: Merge) -> bool:

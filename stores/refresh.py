@@ -12,6 +12,7 @@ from schemas.records import LoadReport
 from schemas.staged import StagedUnit
 from schemas.table import IDENTITY, Table
 from schemas.view_table import ViewTable
+from stores.audit.trail import Written
 from stores.commits import number_commit
 from stores.ddl import HISTORY_COLUMNS, RESOURCE_TABLE, Stored, contract
 from stores.sealed_path import read_parquet, write_parquet
@@ -93,6 +94,7 @@ def refresh(
     report: LoadReport,
     done: str,
     verified: Verified,
+    intent: Written | None = None,
 ) -> int:
     """Replace the values of all rows whose content is staged, current and earlier; all of it or nothing.
 
@@ -111,7 +113,7 @@ def refresh(
         else:
             columns = {name for staged in unit.tables for name in staged.columns}
             rows = _table(connection, target, came, columns, report.source, done)
-        number_commit(connection, report, datetime.now(UTC), 0)
+        number_commit(connection, report, datetime.now(UTC), 0, intent)
         verified.must_hold()
         connection.execute("COMMIT")
     except BaseException:

@@ -10,6 +10,7 @@ import duckdb
 from schemas.records import Counts, LoadReport
 from schemas.staged import StagedTable, StagedUnit
 from schemas.table import Table
+from stores.audit.unit_versions import UnitVersions
 from stores.ddl import RESOURCE_TABLE, Stored, contract, resource_contract
 from stores.merge import merge
 from stores.patches import merge_patches
@@ -18,9 +19,13 @@ from stores.stored import stored_columns
 
 
 def merge_rows(
-    connection: duckdb.DuckDBPyConnection, unit: StagedUnit, report: LoadReport, tables: Mapping[str, Table]
+    connection: duckdb.DuckDBPyConnection,
+    unit: StagedUnit,
+    report: LoadReport,
+    tables: Mapping[str, Table],
+    versions: UnitVersions | None = None,
 ) -> dict[str, Counts]:
-    """Merge what was staged of each table; what became of it by resource type."""
+    """Merge what was staged of each table; what became of it by resource type. ``versions`` notes what is new."""
     by_table: dict[str, list[StagedTable]] = defaultdict(list)
     patches: dict[str, list[StagedTable]] = defaultdict(list)
     for staged in unit.tables:
@@ -32,6 +37,8 @@ def merge_rows(
         deletes = [s.path for s in unit.deletes]
         step = _step(table, by_table[table], report, stored, tables, deletes, deleted.get(table, set()))
         made = merge(connection, step)
+        if versions is not None:
+            versions.take(connection, made)
         for kind, one in made.counts.items():
             counts.setdefault(kind, Counts()).add(one)
         for kind, pairs in made.conflicts.items():
@@ -39,6 +46,8 @@ def merge_rows(
     for table, came in sorted(patches.items()):
         step = _step(table, came, report, stored_columns(connection), tables)
         counts.setdefault(step.resource_type, Counts()).add(merge_patches(connection, step, tables[table]))
+        if versions is not None:
+            versions.take_patches(connection, step)
     return counts
 
 

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, EXIT_QUARANTINED
 
 _MIB = 1024 * 1024
 
 
+@audits()
 def consume(
     mart: Annotated[Path, typer.Option(help="The mart: a DuckDB file, made when it is not there.")],
     source: Annotated[str, typer.Option(help="Name of the source; rows of different sources never mix.")],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import UsageError
 from schemas.research import Ids, Method
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from flows.deidentify import ResearchReport
 
 
+@audits("deidentify")
 def deidentify(
     mart: MartOption,
     out: Annotated[Path, typer.Option("--out", help="The copy: a DuckDB file; with --format parquet a folder.")],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import UsageError
 
@@ -24,6 +25,7 @@ app = typer.Typer(help="The keys of a mart: make, list, rotate, destroy.", no_ar
 
 
 @app.command("init")
+@audits("key.init")
 def init(mart: MartOption, as_json: JsonOption = False) -> None:
     """Make a keyring with a key for each purpose; one that is there stays as it is."""
     from flows.keyring import keys_told
@@ -41,6 +43,7 @@ def list_(mart: MartOption, as_json: JsonOption = False) -> None:
 
 
 @app.command("rotate")
+@audits("key.rotate", where=("purpose",))
 def rotate(purpose: PurposeArgument, mart: MartOption, as_json: JsonOption = False) -> None:
     """Make a new key for a purpose. The old ones go on verifying and opening what they made."""
     from flows.keyring import keys_of
@@ -52,6 +55,7 @@ def rotate(purpose: PurposeArgument, mart: MartOption, as_json: JsonOption = Fal
 
 
 @app.command("destroy")
+@audits("key.destroy", where=("key_id",))
 def destroy(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As clinmart key list shows it.")],
     mart: MartOption,

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import UsageError
 
 
+@audits("lineage", looks=True, required=False)
 def lineage(
     what: Annotated[str, typer.Argument(metavar="TABLE[.COLUMN]", help="E.g. observation, patient.birth_date.")],
     mart: MartOption,

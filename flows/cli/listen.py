@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from schemas.errors import EXIT_DRAINED, UsageError
 
 _MIB = 1024 * 1024
 
 
+@audits()
 def listen(
     mart: Annotated[Path, typer.Option(help="The mart: a DuckDB file, made when it is not there.")],
     port: Annotated[int, typer.Option(help="TCP port; 0: one that the system chooses, and that is printed.")],

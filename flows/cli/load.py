@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import far
+from flows.cli.audits import audits
 from schemas.errors import (
     EXIT_CLEAN,
     EXIT_DRAINED,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # help is there at once, without what reports need
     from schemas.records import LoadReport
 
 
+@audits()
 def load(
     mart: Annotated[Path, typer.Option(help="The mart: a DuckDB file, made when it is not there.")],
     source: Annotated[str, typer.Option(help="Name of the source; rows of different sources never mix.")],

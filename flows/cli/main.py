@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import (
+    audit,
     consume,
     deidentify,
     erase,
@@ -69,6 +70,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(view.app, name="view")
 app.add_typer(mapping.app, name="map")
 app.add_typer(key.app, name="key")
+app.add_typer(audit.app, name="audit")
 app.add_typer(units.app, name="units")
 give_keys(app)
 

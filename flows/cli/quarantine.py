@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.audits import audits
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import EXIT_CLEAN, EXIT_QUARANTINED, UsageError
 
@@ -17,6 +18,7 @@ app = typer.Typer(help="See what was refused, and why; run it again.", no_args_i
 
 
 @app.command("list")
+@audits("quarantine.list", looks=True, required=False)
 def list_(
     mart: MartOption,
     reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
@@ -56,6 +58,7 @@ def _short(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @app.command("replay")
+@audits()
 def replay(
     mart: MartOption,
     reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
@@ -133,6 +136,7 @@ def replay(
 
 
 @app.command("show")
+@audits("quarantine.show", looks=True, where=("quarantine_id",))
 def show(
     quarantine_id: Annotated[str, typer.Argument(help="The id that `list` shows; its beginning is enough.")],
     mart: MartOption,

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, IntegrityError
 
 
+@audits()
 def refresh(
     table: Annotated[str, typer.Argument(help="A table of the mart, or a view that was added to it.")],
     mart: MartOption,

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from flows.cli.status import JsonOption, MartOption
 from schemas.errors import EXIT_CLEAN, EXIT_DRAINED, IntegrityError
 
 
+@audits("repair")
 def repair(
     mart: MartOption,
     accept_loss: Annotated[

@@ -10,9 +10,11 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from flows.cli.status import JsonOption, MartOption
 
 
+@audits("report", looks=True, required=False)
 def report(
     mart: MartOption,
     out: Annotated[Path | None, typer.Option("--out", help="The page to write [default: MART.html].")] = None,

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.audits import audits
 from schemas.errors import UsageError
 
 MartOption = Annotated[Path, typer.Option("--mart", help="The mart: a DuckDB file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+@audits("status", looks=True, required=False)
 def status(mart: MartOption, as_json: JsonOption = False) -> None:
     """Show what a mart holds: tables, sources, the last loads and what is in quarantine."""
     from flows.keyring import mart_at
@@ -48,6 +50,7 @@ def _short(load: Mapping[str, Any]) -> dict[str, Any]:
     return told | {"MB": round(load["bytes"] / 1e6, 1), "seconds": load["seconds"]}
 
 
+@audits("publish")
 def publish(
     mart: MartOption,
     to: Annotated[str, typer.Option("--to", help="What to write: parquet.")],

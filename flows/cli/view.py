@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.audits import audits
 from schemas.errors import EXIT_CLEAN, EXIT_QUARANTINED, UsageError
 
 app = typer.Typer(help="Run, add, drop, check and show SQL on FHIR ViewDefinitions.", no_args_is_help=True)
@@ -70,6 +71,7 @@ def run(
 
 
 @app.command("add")
+@audits()
 def add(
     view: ViewArgument,
     mart: Annotated[Path, typer.Option("--mart", help="The mart; made when it is not there.")],
@@ -90,6 +92,7 @@ def add(
 
 
 @app.command("drop")
+@audits()
 def drop(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a view that was added.")],
     mart: Annotated[Path, typer.Option("--mart", help="The mart.")],

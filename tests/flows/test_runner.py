@@ -13,7 +13,7 @@ from schemas.errors import StorageError
 from schemas.tables import all_tables
 from sources.memory import MemorySource
 from sources.source import ReadLimits
-from stores.commit import commit
+from stores.commit import CommitMade, commit
 from stores.mart import Mart
 from tests.flows.inputs import contents, medication, query
 from transforms.sample import Sampling
@@ -23,6 +23,9 @@ FILES = {f"{name}.ndjson": medication(name) + b"\n" + medication("shared", name)
 
 def _settings(folder: Path, **more: object) -> LoadSettings:
     return LoadSettings(folder / "m", "s", sampling=Sampling(0), **more)  # type: ignore[arg-type] # any field
+
+
+BESIDE = ["m", "m.audit", "m.keys", "m.lock", "m.tail"]  # what a load leaves
 
 
 def test_units_do_not_matter(tmp_path: Path) -> None:
@@ -36,7 +39,7 @@ def test_units_do_not_matter(tmp_path: Path) -> None:
         total = report.total()
         assert (total.read, total.applied + total.superseded + total.duplicate) == (12, 12)
         marts.append(contents(folder / "m"))
-        assert sorted(p.name for p in folder.iterdir()) == ["m", "m.keys", "m.lock", "m.tail"]
+        assert sorted(p.name for p in folder.iterdir()) == BESIDE
         assert query(folder / "m", "SELECT count(*) FROM etl.receipt") == [(6,)]
     assert marts[0] == marts[1] == marts[2]
     assert len(marts[0]["main.medication"]) == 7
@@ -47,11 +50,11 @@ def test_failed_commit_keeps_the_earlier_ones(tmp_path: Path, monkeypatch: pytes
     """When the third commit fails the first two stand, nothing of it does, the stage is clean; a re-run completes."""
     calls: list[int] = []
 
-    def third_fails(connection: duckdb.DuckDBPyConnection, *rest: object) -> None:
+    def third_fails(connection: duckdb.DuckDBPyConnection, *rest: object) -> CommitMade:
         calls.append(1)
         if len(calls) == 3:
             raise duckdb.OutOfMemoryException("a value of a patient")
-        commit(connection, *rest)  # type: ignore[arg-type] # handed on as it came
+        return commit(connection, *rest)  # type: ignore[arg-type] # handed on as it came
 
     monkeypatch.setattr("flows.session.commit", third_fails)
     settings = _settings(tmp_path, unit_bytes=1)
@@ -60,7 +63,7 @@ def test_failed_commit_keeps_the_earlier_ones(tmp_path: Path, monkeypatch: pytes
     assert "a value" not in str(caught.value)
     assert query(tmp_path / "m", "SELECT count(*) FROM etl.receipt") == [(2,)]
     assert query(tmp_path / "m", "SELECT count(*) FROM medication") == [(3,)]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m.keys", "m.lock", "m.tail"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == BESIDE
     report = run_load(MemorySource(FILES), settings)
     assert report.total().duplicate >= 4
     assert query(tmp_path / "m", "SELECT count(*) FROM etl.receipt") == [(6,)]
@@ -99,4 +102,4 @@ def test_mart_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Mart, "prepare", broken)
     with pytest.raises(StorageError, match="no room for it"):
         run_load(MemorySource(FILES), _settings(tmp_path))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.keys", "m.lock"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.audit", "m.keys", "m.lock"]
