@@ -6,11 +6,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stores.audit.checkpoints import Checkpoints
-
 from flows.keyring import keys_of
 from flows.settings import environment
 from schemas.errors import ClinmartError
+from stores.audit.checkpoints import Checkpoints
 from stores.audit.trail import Trail
 
 if TYPE_CHECKING:
