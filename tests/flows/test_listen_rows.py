@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flows.keyring import mart_at
 from flows.listen_commit import Message, Taken
 from flows.listen_judge import Judge, message_chunk
 from flows.listen_mart import MartCommitter, open_committer
@@ -300,3 +301,19 @@ def _until(done: Any) -> None:
     while not done():
         assert time.monotonic() < end, "it takes too long"
         time.sleep(0.02)
+
+
+def test_an_encrypted_mart_takes_messages_by_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which stages by the same keyring, wherever that is; nothing of the messages stands in any file meanwhile."""
+    monkeypatch.setattr("flows.listen_rows.Stager", Stager)
+    monkeypatch.setenv("CLINMART_KEYS", str(tmp_path / "elsewhere"))
+    with open_committer(LoadSettings(tmp_path / "m", "s", encrypt=True), report=ListenReport("s")) as committer:
+        assert _commit(committer, _oru("m1"), _oru("m2")) == [Taken.APPLIED] * 2
+        assert [
+            path.name for path in tmp_path.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()
+        ] == []
+    with mart_at(tmp_path / "m").connect(read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM observation").fetchall() == [(2,)]
+    assert not (tmp_path / "m.keys").exists()
