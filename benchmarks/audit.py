@@ -69,6 +69,7 @@ def main() -> None:
             for audited in (True, False) if number % 2 else (False, True):
                 mart = Path(scratch) / f"mart-{number}-{audited}"
                 taken[audited].append(load_once(file, mart, audited=audited))
+                print(f"  {'with' if audited else 'without':<8} {taken[audited][-1]}", file=sys.stderr)
                 mart.unlink()
         size = file.stat().st_size / 1e6
     print(f"{size:,.0f} MB of observations, {options.rounds} rounds in turns, medians")
