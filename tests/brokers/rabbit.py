@@ -91,9 +91,11 @@ class Rabbit:
     def end(self) -> None:
         """End it, and its port mapper, which is a daemon of its own."""
         self.kill()
-        with contextlib.suppress(OSError):
-            quiet = subprocess.DEVNULL
-            subprocess.run(["epmd", "-kill"], check=False, env=self._env, stdout=quiet, stderr=quiet)
+        for _ in range(100):  # it refuses until it has seen that the server is gone
+            said = subprocess.run(["epmd", "-kill"], check=False, env=self._env, capture_output=True)
+            if b"not allowed" not in said.stdout + said.stderr:
+                return
+            time.sleep(0.02)
 
     async def _knock(self) -> None:
         connection = await aio_pika.connect(self.url, timeout=10)
