@@ -13,6 +13,7 @@ from datetime import datetime
 
 import polars as pl
 
+from schemas import signals
 from schemas.lateness import Lateness
 from schemas.model import ID_PATTERN
 from schemas.reasons import Reason
@@ -75,7 +76,8 @@ def transform_together(chunks: Sequence[Chunk], tools: Tools, as_of: datetime) -
     unwrapped = [
         replace(bad, row=bad.row + first) for one, first in zip(opened, firsts, strict=False) for bad in one.refused
     ]
-    batches, refused = tools.decoder.decode(work.lines, {bad.row for bad in unwrapped})
+    with signals.span("clinmart.decode", lines=work.lines.frame.height):
+        batches, refused = tools.decoder.decode(work.lines, {bad.row for bad in unwrapped})
     for bad in (*unwrapped, *refused):
         if is_theirs(tools.suppression, work.lines.payload(bad.row)):
             result.add(work.chunk_of(bad.row), bad.resource_type, 1, 0, 1)
@@ -164,11 +166,13 @@ def _batch(work: _Work, batch: TypeBatch, result: ChunkResult) -> None:
     else:
         coder = Coder(work.tools.targets)
         meaning = Meaning(coder, work.tools.harmoniser, observed=batch.resource_type == "Observation")
-        body = normalise(batch.raw, batch.table.elements, meaning)
+        with signals.span("clinmart.normalise", table=batch.table.name, rows=len(batch.rows)):
+            body = normalise(batch.raw, batch.table.elements, meaning)
         count_codes(coder, batch.resource_type, result)
         notes += [column for column in body if column.name.startswith(NOTE)]
         frame = identity.hstack([column for column in body if not column.name.startswith(NOTE)])
-        failures = check(frame.with_columns(flag), batch.table)
+        with signals.span("clinmart.check", table=batch.table.name, rows=len(batch.rows)):
+            failures = check(frame.with_columns(flag), batch.table)
         name = batch.table.name
     erased = theirs(work.tools.suppression, batch.resource_type, batch.table, frame)
     frame, left = without_mentions(frame, batch.table, erased.mentions), {f.row for f in failures} | set(erased.rows)

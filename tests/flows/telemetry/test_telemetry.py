@@ -52,6 +52,9 @@ def test_spans(tmp_path: Path) -> None:
         "clinmart.partition": "clinmart.run",
         "clinmart.chunk": "clinmart.load",
         "clinmart.transform": "clinmart.chunk",
+        "clinmart.decode": "clinmart.transform",
+        "clinmart.normalise": "clinmart.transform",
+        "clinmart.check": "clinmart.transform",
         "clinmart.stage": "clinmart.chunk",
         "clinmart.commit": "clinmart.run",
     }
