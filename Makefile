@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= out/demo
 
-.PHONY: demo test check bench torture docs clean setup wheel
+.PHONY: demo test check bench torture docs site clean setup wheel
 
 setup: $(VENV)/.done
 
@@ -59,6 +59,9 @@ torture: setup
 docs: setup
 	$(BIN)/python tools/data_dictionary.py
 	$(BIN)/python tools/deidentification.py
+
+site: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 wheel: setup
 	rm -rf dist
