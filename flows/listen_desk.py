@@ -135,7 +135,8 @@ class Desk:
         self._report.faults[fault.reason] += 1
         count = self._report.faults[fault.reason]
         if set(str(count)[1:]) <= {"0"} and str(count)[0] == "1":
-            _LOG.warning("%s: %d bytes that are no message (%s, number %d)", peer, fault.length, fault.reason, count)
+            size = f"{fault.length:,}"  # a long row of digits would be masked as an identifier
+            _LOG.warning("%s: %s bytes that are no message (%s, number %d)", peer, size, fault.reason, count)
 
 
 def _unreadable(header: Header | None, data: bytes) -> Problem | None:

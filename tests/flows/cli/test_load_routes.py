@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def test_repair_reads_by_the_same_rules(clinmart: Clinmart, file: Path, tmp_path
     mart, reference, routes = file.with_name("m.duckdb"), tmp_path / "reference.duckdb", file.with_name("routes.yaml")
     mart.rename(reference)
     for rest in tmp_path.glob("m.duckdb*"):
-        rest.unlink()
+        shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
     empty = written(tmp_path / "empty.hl7", message("0", "ADT^A01", "20200101120000", "PID|1||e^^^H^MR"))
     for at in (mart, reference):
         assert clinmart("load", empty, "--mart", at, "--source", "other", "--format", "hl7v2").code == 0
