@@ -36,7 +36,7 @@ def test_both_complete_when_they_wait(tmp_path: Path) -> None:
         (source, 50, 50) for source in "abc"
     ]
     assert query(mart, "SELECT count(*), count(DISTINCT number) FROM etl.commit") == [(3, 3)]
-    assert sorted(p.name for p in tmp_path.glob("m*")) == ["m", "m.keys", "m.lock", "m.tail"]
+    assert sorted(p.name for p in tmp_path.glob("m*")) == ["m", "m.audit", "m.keys", "m.lock", "m.tail"]
 
 
 def test_one_leaves_when_it_does_not_wait(tmp_path: Path) -> None:
@@ -60,4 +60,4 @@ def test_dead_owner(tmp_path: Path) -> None:
     loader.communicate()
     assert loader.returncode == 0
     assert query(mart, "SELECT count(*) FROM medication") == [(1,)]
-    assert sorted(p.name for p in tmp_path.glob("m*")) == ["m", "m.keys", "m.lock", "m.tail"]
+    assert sorted(p.name for p in tmp_path.glob("m*")) == ["m", "m.audit", "m.keys", "m.lock", "m.tail"]
