@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,8 +51,7 @@ def mart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_killed(mart: Path, tmp_path: Path, step: str, left: list[str]) -> None:
     """And the same command again ends it."""
     copy = tmp_path / "m.duckdb"
-    for path in mart.parent.glob("m.duckdb*"):
-        copy.with_name(path.name).write_bytes(path.read_bytes())
+    shutil.copytree(mart.parent, tmp_path, dirs_exist_ok=True)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", SCRIPT, copy, step], env=environment, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
