@@ -57,6 +57,10 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
+_STAYS = ("m", "m.audit", "m.keys", "m.lock", "m.tail", "dump.json")  # beside a mart, after a load
+_KINDS = {"": "mart", ".wal": "log", ".tail": "tail", ".new": "mart made", ".new.wal": "log made", ".keys": "keys"}
+
+
 class Torture:
     """A folder with inputs, what an undisturbed load makes of them, and the mart that is tortured."""
 
@@ -139,7 +143,7 @@ class Torture:
             tally.faults.append(f"{what}: the re-run ended with {ended.code}: {ended.said.strip()[-400:]}")
             return
         lost, more = crashes.differences(self.mart, self.expected)
-        left = sorted(p.name for p in self.place.iterdir() if p.name not in ("m", "m.lock", "m.tail", "dump.json"))
+        left = sorted(p.name for p in self.place.iterdir() if p.name not in _STAYS)
         tally.lost += lost
         tally.more += more
         tally.equal += not lost and not more
@@ -150,8 +154,10 @@ class Torture:
         mart = str(self.mart)
         if path == str(self.place):
             return "folder"
-        kinds = {"": "mart", ".wal": "log", ".tail": "tail", ".new": "mart made", ".new.wal": "log made"}
-        return "staged" if path.startswith(f"{mart}.staging/") else kinds.get(path.removeprefix(mart))
+        for folder, kind in ((".staging/", "staged"), (".audit/", "audit")):
+            if path.startswith(mart + folder):
+                return kind
+        return _KINDS.get(path.removeprefix(mart))
 
     def _clear(self) -> None:
         shutil.rmtree(self.place, ignore_errors=True)

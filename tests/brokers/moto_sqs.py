@@ -10,11 +10,13 @@ from typing import Any
 
 from aiobotocore.session import get_session
 from moto.server import ThreadedMotoServer
+from moto.sqs.models import sqs_backends
 
 
 @contextmanager
 def moto() -> Iterator[int]:
     """A server in this process; its port."""
+    sqs_backends.reset()  # servers of one process have all the same queues
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
