@@ -46,7 +46,7 @@ _OBJECTS = 50_000
 
 app = typer.Typer(
     name="clinmart",
-    help="Load clinical data (FHIR NDJSON, Bundles, $export folders) into a DuckDB mart that you query with SQL.",
+    help="Load clinical data (FHIR, HL7 v2, C-CDA, CSV and Parquet) into a DuckDB mart that you query with SQL.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

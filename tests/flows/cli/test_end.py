@@ -21,6 +21,14 @@ def test_the_exit_code_and_all_that_was_said_leave_the_process() -> None:
     assert ran.stderr.startswith("clinmart: no built-in table")
 
 
+def test_what_is_held_back_is_written() -> None:
+    """What nobody flushed, too: the process does not do it any more."""
+    script = "import sys; from flows.cli.main import main; sys.stdout.write('held back'); "
+    script += "sys.argv = ['clinmart', 'view', 'show', 'nothing']; main()"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "held back")
+
+
 def test_what_is_to_be_done_at_the_end_is_done_before(tmp_path: Path) -> None:
     """Threads that work are waited for."""
     told = tmp_path / "told"
